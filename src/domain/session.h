@@ -22,11 +22,20 @@ struct FilledSlot {
   bool operator==(const FilledSlot&) const = default;
 };
 
+// A task left unfinished for another one; it is taken up again where the user returns to it.
+struct SuspendedTask {
+  std::string intent;
+  std::map<std::string, FilledSlot> filled;
+
+  bool operator==(const SuspendedTask&) const = default;
+};
+
 struct DialogueState {
   std::string active_intent;                 // Empty: nothing is being done.
   std::map<std::string, FilledSlot> filled;  // By slot name (role, else entity).
   std::vector<std::string> missing;          // Required and not yet filled, in the order they are asked for.
   std::string asked;                         // The slot that the last reply asked for; empty: none.
+  std::vector<SuspendedTask> suspended;      // Oldest first, a few at most.
 
   bool operator==(const DialogueState&) const = default;
 };
