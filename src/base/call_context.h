@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/deadline.h"
 
 namespace loquat::base {
@@ -26,7 +27,8 @@ enum class Priority : std::uint8_t { kInteractive, kBatch };
 struct CallContext {
   std::string request_id;
   TraceContext trace;
-  std::string tenant;  // Name of the API key used; "anonymous" where no key is asked for.
+  TimePoint received_at;  // When the request's head had arrived: timeouts and latencies count from here.
+  std::string tenant;     // Name of the API key used; "anonymous" where no key is asked for.
   Deadline deadline;
   Priority priority = Priority::kInteractive;
   CancelToken cancel;

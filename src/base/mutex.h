@@ -24,6 +24,8 @@ class LOQUAT_CAPABILITY("mutex") Mutex {
   bool try_lock() LOQUAT_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
 
  private:
+  friend class CondVar;
+
   std::mutex mutex_;
 };
 
@@ -41,16 +43,25 @@ class LOQUAT_SCOPED_CAPABILITY MutexLock {
 // A condition to wait for under a Mutex. Waits may wake without cause: wait in a loop over the condition.
 class CondVar {
  public:
-  void Wait(Mutex& mutex) LOQUAT_REQUIRES(mutex) { condition_.wait(mutex); }
+  void Wait(Mutex& mutex) LOQUAT_REQUIRES(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait(lock);
+    lock.release();
+  }
+  // False: the time has come.
   template <typename TimePoint>
   bool WaitUntil(Mutex& mutex, TimePoint until) LOQUAT_REQUIRES(mutex) {
-    return condition_.wait_until(mutex, until) == std::cv_status::no_timeout;
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    const std::cv_status status = condition_.wait_until(lock, until);
+    lock.release();
+    return status == std::cv_status::no_timeout;
   }
   void NotifyOne() { condition_.notify_one(); }
   void NotifyAll() { condition_.notify_all(); }
 
  private:
-  std::condition_variable_any condition_;
+  // The plain one: unlike condition_variable_any it allocates nothing.
+  std::condition_variable condition_;
 };
 
 }  // namespace loquat::base

@@ -50,6 +50,16 @@ inline Error FailedPrecondition(std::string message) {
   return {.code = Code::kFailedPrecondition, .message = std::move(message)};
 }
 
+inline Error ResourceExhausted(std::string message, std::string reason = {}) {
+  return {.code = Code::kResourceExhausted, .message = std::move(message), .reason = std::move(reason)};
+}
+inline Error DeadlineExceeded(std::string message) {
+  return {.code = Code::kDeadlineExceeded, .message = std::move(message)};
+}
+inline Error Cancelled(std::string message) {
+  return {.code = Code::kCancelled, .message = std::move(message)};
+}
+
 }  // namespace loquat::base
 
 // Leaves the function with the error of `expr` if it has one.
@@ -63,6 +73,16 @@ inline Error FailedPrecondition(std::string message) {
 #define LOQUAT_ASSIGN_IMPL_(tmp, lhs, expr)            \
   auto tmp = (expr);                                   \
   if (!tmp.has_value()) return std::move(tmp).error(); \
+  lhs = std::move(tmp).value()
+// The same in a coroutine.
+#define LOQUAT_CO_TRY(expr)                                                                                     \
+  do {                                                                                                          \
+    if (auto loquat_status_ = (expr); !loquat_status_.has_value()) co_return std::move(loquat_status_).error(); \
+  } while (false)
+#define LOQUAT_CO_ASSIGN(lhs, expr) LOQUAT_CO_ASSIGN_IMPL_(LOQUAT_CONCAT_(loquat_result_, __LINE__), lhs, expr)
+#define LOQUAT_CO_ASSIGN_IMPL_(tmp, lhs, expr)            \
+  auto tmp = (expr);                                      \
+  if (!tmp.has_value()) co_return std::move(tmp).error(); \
   lhs = std::move(tmp).value()
 #define LOQUAT_CONCAT_(a, b) LOQUAT_CONCAT_IMPL_(a, b)
 #define LOQUAT_CONCAT_IMPL_(a, b) a##b

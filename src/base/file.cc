@@ -1,0 +1,161 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+
+namespace loquat::base {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  bool ok() const { return fd_ >= 0; }
+  int get() const { return fd_; }
+  // close() may report a late write error.
+  int Close() { return ::close(std::exchange(fd_, -1)); }
+
+ private:
+  int fd_;
+};
+
+Error TooLarge(std::string_view path, std::size_t max_bytes) {
+  return ResourceExhausted(fmt::format("read {}: more than the {} bytes allowed", path, max_bytes), "too_large");
+}
+
+// Opens for reading, and refuses directories, which open() takes but read() does not.
+int OpenForReading(const std::string& path, struct stat& info, int flags = 0) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  if (fd < 0) return -1;
+  if (::fstat(fd, &info) == 0 && !S_ISDIR(info.st_mode)) return fd;
+  const int number = S_ISDIR(info.st_mode) ? EISDIR : errno;
+  ::close(fd);
+  errno = number;
+  return -1;
+}
+
+Status WriteAll(int fd, std::string_view bytes, std::string_view path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return FileError("write", path, errno);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+std::string DirectoryOf(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Writes and flushes the temporary file, ready to be renamed.
+Status FillTemporary(Descriptor& file, const std::string& temporary, std::string_view bytes, mode_t mode) {
+  LOQUAT_TRY(WriteAll(file.get(), bytes, temporary));
+  if (::fchmod(file.get(), mode) != 0) return FileError("change the mode of", temporary, errno);
+  if (::fsync(file.get()) != 0) return FileError("flush", temporary, errno);
+  if (file.Close() != 0) return FileError("close", temporary, errno);
+  return {};
+}
+
+}  // namespace
+
+Error FileError(std::string_view what, std::string_view path, int number) {
+  Error error = Internal(fmt::format("{} {}: {}", what, path, std::generic_category().message(number)));
+  if (number == ENOENT || number == ENOTDIR) error.code = Code::kNotFound;
+  if (number == EACCES || number == EPERM) error.code = Code::kPermissionDenied;
+  if (number == ENOSPC || number == EDQUOT || number == EMFILE || number == ENFILE || number == ENOMEM) {
+    error.code = Code::kResourceExhausted;
+  }
+  return error;
+}
+
+Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
+  struct stat info {};
+  const Descriptor file(OpenForReading(path, info));
+  if (!file.ok()) return FileError("read", path, errno);
+  const auto expected = static_cast<std::size_t>(S_ISREG(info.st_mode) ? info.st_size : 0);
+  if (expected > max_bytes) return TooLarge(path, max_bytes);
+
+  // The size may grow while we read, and /proc says 0: trust only the end of the file.
+  constexpr std::size_t kStep = 64 * 1024;
+  std::string bytes;
+  bytes.resize(expected + 1);
+  std::size_t filled = 0;
+  while (true) {
+    if (filled == bytes.size()) bytes.resize(bytes.size() + kStep);
+    const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return FileError("read", path, errno);
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+    if (filled > max_bytes) return TooLarge(path, max_bytes);
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
+  // A file that is there keeps its mode; a new one gets the usual one.
+  constexpr mode_t kNewFileMode = 0644;
+  struct stat info {};
+  const mode_t mode = ::stat(path.c_str(), &info) == 0 ? info.st_mode & 07777u : kNewFileMode;
+
+  std::string temporary = path + ".XXXXXX";
+  Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!file.ok()) return FileError("create a file beside", path, errno);
+  Status status = FillTemporary(file, temporary, bytes, mode);
+  if (status.has_value() && ::rename(temporary.c_str(), path.c_str()) != 0) status = FileError("replace", path, errno);
+  if (!status.has_value()) {
+    ::unlink(temporary.c_str());
+    return status;
+  }
+  // The rename itself is durable once the directory is.
+  const std::string directory = DirectoryOf(path);
+  const Descriptor parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent.ok() || ::fsync(parent.get()) != 0) return FileError("flush the folder", directory, errno);
+  return {};
+}
+
+Result<MappedFile> MappedFile::Open(const std::string& path, MapAdvice advice) {
+  struct stat info {};
+  // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever, only to be refused.
+  const Descriptor file(OpenForReading(path, info, O_NONBLOCK));
+  if (!file.ok()) return FileError("map", path, errno);
+  if (!S_ISREG(info.st_mode)) return FailedPrecondition(fmt::format("map {}: not a regular file", path));
+  const auto size = static_cast<std::size_t>(info.st_size);
+  if (size == 0) return MappedFile();
+  void* start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (start == MAP_FAILED) return FileError("map", path, errno);
+  MappedFile mapped(std::span(static_cast<const std::byte*>(start), size));
+  mapped.Advise(advice);
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+void MappedFile::Advise(MapAdvice advice) const {
+  if (bytes_.empty()) return;
+  int flag = MADV_NORMAL;
+  if (advice == MapAdvice::kSequential) flag = MADV_SEQUENTIAL;
+  if (advice == MapAdvice::kRandom) flag = MADV_RANDOM;
+  if (advice == MapAdvice::kWillNeed) flag = MADV_WILLNEED;
+  ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), flag);
+}
+
+}  // namespace loquat::base

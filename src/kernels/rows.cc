@@ -1,0 +1,17 @@
+#include "kernels/rows.h"
+
+namespace loquat::kernels {
+
+const RowKernels& RowKernelsFor(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512:
+      return kRowKernelsAvx512;
+    case Isa::kAvx2:
+      return kRowKernelsAvx2;
+    case Isa::kScalar:
+      break;
+  }
+  return kRowKernelsScalar;
+}
+
+}  // namespace loquat::kernels
