@@ -1,0 +1,18 @@
+# Writes a C++ source that holds files as bytes: cmake -DOUT=x.cc -DROOT=dir -DFILES="a;b" -P EmbedFiles.cmake
+# The source defines loquat::app::EmbeddedFiles(), declared in app/embedded_files.h.
+set(body "// Made from files of the source tree by cmake/EmbedFiles.cmake.\n#include \"app/embedded_files.h\"\n\nnamespace loquat::app {\nnamespace {\n")
+set(table "")
+set(index 0)
+foreach(file IN LISTS FILES)
+  file(READ "${ROOT}/${file}" hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(LENGTH "${hex}" digits)
+  math(EXPR size "${digits} / 2")
+  string(APPEND body "constexpr unsigned char kFile${index}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"${file}\", {reinterpret_cast<const char*>(kFile${index}), ${size}}},\n")
+  math(EXPR index "${index} + 1")
+endforeach()
+string(APPEND body "}  // namespace\n\nstd::span<const EmbeddedFile> EmbeddedFiles() {\n  static const EmbeddedFile kFiles[] = {\n${table}  };\n  return kFiles;\n}\n\n}  // namespace loquat::app\n")
+file(WRITE "${OUT}.new" "${body}")
+execute_process(COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${OUT}.new" "${OUT}")
+file(REMOVE "${OUT}.new")

@@ -1,0 +1,123 @@
+// The command line: what may be said, and to which command it goes. The only source that includes CLI11.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "app/commands.h"
+#include "app/version.h"
+
+namespace loquat::app {
+namespace {
+
+// Runs after parsing; the exit code of the one command that was given.
+struct Cli {
+  CLI::App app{"Loquat: a real-time semantic server. It turns text into intent, slots and a reply."};
+  ServeArguments serve;
+  UnderstandArguments understand;
+  TrainArguments train;
+  EvalArguments eval;
+  ConfigCheckArguments config_check;
+  BenchServerArguments bench_server;
+  int exit_code = kExitOk;
+
+  Cli();
+  void AddServe();
+  void AddUnderstand();
+  void AddTrainAndEval();
+  void AddConfig();
+  void AddBench();
+};
+
+Cli::Cli() {
+  app.set_version_flag("--version", std::string(kVersion));
+  app.require_subcommand(1);
+  AddServe();
+  AddUnderstand();
+  AddTrainAndEval();
+  AddConfig();
+  AddBench();
+}
+
+void Cli::AddServe() {
+  CLI::App* command = app.add_subcommand("serve", "Start the server; with no arguments: embedded defaults on loopback");
+  command->add_option("--config", serve.config, "YAML file (docs/configuration.md); reloaded when it changes");
+  command->add_option("--listen", serve.listen, "HOST:PORT; port 0 picks a free one");
+  command->add_option("--model", serve.models, "NAME=PATH of a model folder; default: the bundled assistant");
+  command->add_option("--set", serve.sets, "key.path=value, over the file and the environment");
+  command->callback([this] { exit_code = Serve(serve); });
+}
+
+void Cli::AddUnderstand() {
+  CLI::App* command = app.add_subcommand("understand", "Understand one utterance, or each line of standard input");
+  command->add_option("text", understand.text, "The utterance; - (the default) reads lines from standard input")
+      ->default_str("-");
+  command->add_option("--model", understand.model, "Model folder; default: the bundled assistant");
+  command->add_option("--reference-time", understand.reference_time,
+                      "What \"tomorrow\" counts from: 2026-11-21T09:00:00+08:00");
+  command->add_flag("--json", understand.json, "One JSON frame a line");
+  command->callback([this] { exit_code = Understand(understand); });
+}
+
+void Cli::AddTrainAndEval() {
+  CLI::App* command = app.add_subcommand("train", "Train intents, slots and out-of-scope from labelled examples");
+  command->add_option("files", train.files, "Rasa nlu.yml (3.1) or JSONL files (docs/training_data.md)")->required();
+  command->add_option("--out", train.out, "Model folder to write")->required();
+  command->add_option("--threads", train.threads, "0: one a core; the model is the same for any number");
+  command->add_option("--seed", train.seed, "Of the random choices in training")->capture_default_str();
+  command->add_flag("--json", train.json, "The summary as JSON");
+  command->callback([this] { exit_code = Train(train); });
+
+  command = app.add_subcommand("eval", "Accuracy, F1, calibration and out-of-scope detection on labelled examples");
+  command->add_option("files", eval.files, "Rasa nlu.yml or JSONL files")->required();
+  command->add_option("--model", eval.model, "Model folder; default: the bundled assistant");
+  command->add_option("--out-of-scope", eval.out_of_scope,
+                      "Text file: lines that no intent covers; # starts a comment");
+  command->add_option("--threads", eval.threads, "0: one a core");
+  command->add_flag("--json", eval.json, "All figures as JSON");
+  command->callback([this] { exit_code = Eval(eval); });
+}
+
+void Cli::AddConfig() {
+  CLI::App* config = app.add_subcommand("config", "Configuration files");
+  config->require_subcommand(1);
+  CLI::App* command = config->add_subcommand("check", "Validate a file and print the effective configuration");
+  command->add_option("file", config_check.file, "YAML file")->required();
+  command->add_option("--set", config_check.sets, "key.path=value, over the file and the environment");
+  command->callback([this] { exit_code = ConfigCheck(config_check); });
+}
+
+void Cli::AddBench() {
+  CLI::App* bench = app.add_subcommand("bench", "Measure");
+  bench->require_subcommand(1);
+  CLI::App* command =
+      bench->add_subcommand("server", "Open-loop load on a running server; latency from the planned send time");
+  command->add_option("--url", bench_server.url, "Where the server listens")->capture_default_str();
+  command->add_option("--rate", bench_server.rate, "Requests a second; 0: as fast as the connections allow")
+      ->capture_default_str();
+  command->add_option("--seconds", bench_server.seconds, "How long")->capture_default_str();
+  command->add_option("--connections", bench_server.connections, "Keep-alive connections")->capture_default_str();
+  command->add_option("--text", bench_server.text, "Utterance to send; default: a mix of Chinese and English");
+  command->add_flag("!--no-sessions", bench_server.sessions, "Without sessions");
+  command->add_flag("--json", bench_server.json, "The result as JSON");
+  command->callback([this] { exit_code = BenchServer(bench_server); });
+}
+
+}  // namespace
+}  // namespace loquat::app
+
+int main(int argc, char** argv) {
+  using namespace loquat::app;  // NOLINT(tidy): main stands outside.
+  Cli cli;
+  try {
+    cli.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = cli.app.exit(error);
+    return code == 0 ? kExitOk : kExitUsage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "loquat: %s\n", error.what());
+    return kExitFailure;
+  }
+  return cli.exit_code;
+}

@@ -1,0 +1,69 @@
+// The subcommands of `loquat`, each with its arguments as parsed. Every one returns the process's exit code: 0, 1 for a
+// failure (said on standard error), 2 for arguments that make no sense together.
+//
+// Called once, by main's thread.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace loquat::app {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+
+struct ServeArguments {
+  std::string config;               // Empty: defaults and environment alone.
+  std::string listen;               // Empty: as configured.
+  std::vector<std::string> models;  // NAME=PATH; one at most.
+  std::vector<std::string> sets;    // key.path=value
+};
+int Serve(const ServeArguments& arguments);
+
+struct UnderstandArguments {
+  std::string text;   // "-": each line of standard input.
+  std::string model;  // Empty: the bundled one.
+  bool json = false;
+  std::string reference_time;  // "2026-11-21T09:00:00+08:00"; empty: now, in this machine's time zone.
+};
+int Understand(const UnderstandArguments& arguments);
+
+struct TrainArguments {
+  std::vector<std::string> files;
+  std::string out;
+  std::uint32_t threads = 0;  // Zero: one a core.
+  std::uint64_t seed = 1;
+  bool json = false;
+};
+int Train(const TrainArguments& arguments);
+
+struct EvalArguments {
+  std::vector<std::string> files;
+  std::string model;
+  std::string out_of_scope;  // A file of lines that no intent covers; empty: none.
+  std::uint32_t threads = 0;
+  bool json = false;
+};
+int Eval(const EvalArguments& arguments);
+
+struct ConfigCheckArguments {
+  std::string file;
+  std::vector<std::string> sets;
+};
+int ConfigCheck(const ConfigCheckArguments& arguments);
+
+struct BenchServerArguments {
+  std::string url = "http://127.0.0.1:8080";
+  std::string text;    // Empty: a mix of Chinese and English requests.
+  double rate = 1000;  // Requests a second, at constant spacing; zero: as fast as the connections allow.
+  double seconds = 10;
+  std::uint32_t connections = 16;
+  bool json = false;
+  bool sessions = true;  // Each connection talks in a session of its own.
+};
+int BenchServer(const BenchServerArguments& arguments);
+
+}  // namespace loquat::app

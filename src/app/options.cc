@@ -1,0 +1,186 @@
+#include "app/options.h"
+
+#include <string_view>
+
+#include "app/address.h"
+
+namespace loquat::app {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+bool IsAddress(std::string_view text) {
+  return ParseAddress(text).has_value();
+}
+constexpr std::string_view kAddressForm = "HOST:PORT, [IPV6]:PORT; port 0 picks a free one";
+
+}  // namespace
+
+void Declare(config::Section<TlsOptions>& section) {
+  section.Key("listen", &TlsOptions::listen)
+      .Required()
+      .Match(IsAddress, kAddressForm)
+      .NeedsRestart()
+      .Help("Where to listen for TLS.");
+  section.Key("certificate", &TlsOptions::certificate)
+      .Required()
+      .NeedsRestart()
+      .Help("PEM file: the certificate, then its chain.");
+  section.Key("key", &TlsOptions::key).Required().NeedsRestart().Help("PEM file of the private key, unencrypted.");
+}
+
+void Declare(config::Section<TimeoutOptions>& section) {
+  const auto low = milliseconds(10);
+  section.Key("handshake", &TimeoutOptions::handshake)
+      .Range(low, milliseconds(hours(1)))
+      .NeedsRestart()
+      .Help("TLS handshake.");
+  section.Key("head", &TimeoutOptions::head)
+      .Range(low, milliseconds(hours(1)))
+      .NeedsRestart()
+      .Help("From the first byte of a request to the end of its head; then 408.");
+  section.Key("idle", &TimeoutOptions::idle)
+      .Range(low, milliseconds(hours(24)))
+      .NeedsRestart()
+      .Help("A connection without a request is closed after it.");
+  section.Key("write_stall", &TimeoutOptions::write_stall)
+      .Range(low, milliseconds(hours(1)))
+      .NeedsRestart()
+      .Help("A client that reads nothing for so long is cut.");
+  section.Key("body_grace", &TimeoutOptions::body_grace)
+      .Range(low, milliseconds(hours(1)))
+      .NeedsRestart()
+      .Help("A body may take so long, and a second more for each KiB of it; then 408.");
+}
+
+void Declare(config::Section<ServerOptions>& section) {
+  section.Key("listen", &ServerOptions::listen)
+      .Match(IsAddress, kAddressForm)
+      .NeedsRestart()
+      .Help("Address and port of HTTP/1.1 and HTTP/2 (h2c).");
+  section.Sub("tls", &ServerOptions::tls).Help("A second listener with TLS; HTTP/2 by ALPN.");
+  section.Key("io_threads", &ServerOptions::io_threads)
+      .Range(0, 1024)
+      .NeedsRestart()
+      .Help("Threads that serve connections; 0: one for every two cores.");
+  section.Key("connections_max", &ServerOptions::connections_max)
+      .Range(1, 1'000'000)
+      .NeedsRestart()
+      .Help("Open connections; one more is refused with 503.");
+  section.Key("streams_max", &ServerOptions::streams_max)
+      .Range(1, 65'535)
+      .NeedsRestart()
+      .Help("Concurrent HTTP/2 streams of one connection.");
+  section.Key("header_bytes_max", &ServerOptions::header_bytes_max)
+      .Bytes()
+      .Range(1024, 1 << 20)
+      .NeedsRestart()
+      .Help("Head of one request; more is refused with 431.");
+  section.Key("body_bytes_max", &ServerOptions::body_bytes_max)
+      .Bytes()
+      .Range(1024, 1 << 30)
+      .NeedsRestart()
+      .Help("Body of one request; more is refused with 413.");
+  section.Sub("timeouts", &ServerOptions::timeouts).Help("How long each phase of a connection may take.");
+  section.Key("drain_timeout", &ServerOptions::drain_timeout)
+      .Range(milliseconds(0), milliseconds(hours(1)))
+      .Help("At SIGTERM, how long accepted requests may take to finish.");
+  section.Key("cors_origins", &ServerOptions::cors_origins)
+      .NeedsRestart()
+      .Help("Origins whose pages may call, \"*\" for any; empty: none.");
+  section.Sub("api_keys", &ServerOptions::api_keys).NeedsRestart().Help("Who may call; empty: everybody.");
+}
+
+void Declare(config::Section<ModelOptions>& section) {
+  section.Key("name", &ModelOptions::name).Size(1, 64).NeedsRestart().Help("Name of the model in health and metrics.");
+  section.Key("path", &ModelOptions::path).NeedsRestart().Help("Model folder; empty: the bundled one.");
+  section.Key("isa", &ModelOptions::isa)
+      .Match([](std::string_view isa) { return isa.empty() || isa == "scalar" || isa == "avx2" || isa == "avx512"; },
+             "scalar, avx2, avx512 or nothing")
+      .NeedsRestart()
+      .Help("Instruction set to use; empty: the best there is.");
+}
+
+void Declare(config::Section<UnderstandOptions>& section) {
+  using understanding::Truncation;
+  section.Key("text_bytes_max", &UnderstandOptions::text_bytes_max)
+      .Bytes()
+      .Range(1, 1 << 20)
+      .NeedsRestart()
+      .Help("Longest text of one request; more is refused with 413.");
+  section.Key("batch_max", &UnderstandOptions::batch_max)
+      .Range(1, 4096)
+      .NeedsRestart()
+      .Help("Most inputs of one batch.");
+  section.Key("tokens_max", &UnderstandOptions::tokens_max).Range(1, 65'536).Help("Tokens looked at.");
+  section.Key("truncation", &UnderstandOptions::truncation)
+      .Names({{"error", Truncation::kError},
+              {"head", Truncation::kHead},
+              {"tail", Truncation::kTail},
+              {"middle", Truncation::kMiddle}})
+      .Help(
+          "Text of more tokens: refuse it, or keep its head, its tail, or both ends; the answer says how much was "
+          "cut.");
+  section.Key("ranking_max", &UnderstandOptions::ranking_max).Range(1, 1000).Help("Intents listed in a ranking.");
+}
+
+void Declare(config::Section<SessionOptions>& section) {
+  section.Key("ttl", &SessionOptions::ttl)
+      .Range(milliseconds(seconds(1)), milliseconds(hours(24 * 30)))
+      .NeedsRestart()
+      .Help("A session unused for so long is forgotten.");
+  section.Key("sessions_max", &SessionOptions::sessions_max)
+      .Range(32, 100'000'000)
+      .NeedsRestart()
+      .Help("Sessions kept; the least recently used go first.");
+  section.Key("bytes_max", &SessionOptions::bytes_max)
+      .Bytes()
+      .Range(1 << 20, std::int64_t{1} << 40)
+      .NeedsRestart()
+      .Help("Memory for sessions, estimated.");
+}
+
+void Declare(config::Section<LogFileOptions>& section) {
+  section.Key("path", &LogFileOptions::path).Required().NeedsRestart().Help("File to log to, besides standard error.");
+  section.Key("bytes_max", &LogFileOptions::bytes_max)
+      .Bytes()
+      .Range(1024, std::int64_t{1} << 40)
+      .NeedsRestart()
+      .Help("The file is put away and compressed at this size.");
+  section.Key("backups", &LogFileOptions::backups).Range(0, 1000).NeedsRestart().Help("Files put away that are kept.");
+  section.Key("age_max", &LogFileOptions::age_max)
+      .Range(hours(1), hours(24 * 3650))
+      .NeedsRestart()
+      .Help("Files put away longer ago are deleted.");
+}
+
+void Declare(config::Section<LogOptions>& section) {
+  using observe::Level;
+  section.Key("level", &LogOptions::level)
+      .Names({{"trace", Level::kTrace},
+              {"debug", Level::kDebug},
+              {"info", Level::kInfo},
+              {"warn", Level::kWarn},
+              {"error", Level::kError},
+              {"off", Level::kOff}})
+      .Help("Least severe lines to keep; debug shows every request.");
+  section.Key("format", &LogOptions::format)
+      .Names({{"console", LogFormat::kConsole}, {"json", LogFormat::kJson}})
+      .NeedsRestart()
+      .Help("Form of the lines on standard error.");
+  section.Sub("file", &LogOptions::file).Help("A rotated file of JSON lines.");
+}
+
+void Declare(config::Section<Options>& section) {
+  section.Sub("server", &Options::server).Help("The HTTP server.");
+  section.Sub("model", &Options::model).Help("What understands.");
+  section.Sub("understand", &Options::understand).Help("Bounds of understanding.");
+  section.Sub("sessions", &Options::sessions).Help("Conversations.");
+  section.Sub("delivery", &Options::delivery).Help("How answers go out.");
+  section.Sub("log", &Options::log).Help("The structured log.");
+}
+
+}  // namespace loquat::app

@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "app/command_line.h"
+#include "app/commands.h"
+#include "app/server.h"
+
+namespace loquat::app {
+namespace {
+
+base::Result<std::vector<std::string>> Overrides(const ServeArguments& arguments) {
+  std::vector<std::string> sets = arguments.sets;
+  if (!arguments.listen.empty()) sets.push_back("server.listen=" + arguments.listen);
+  if (arguments.models.size() > 1) {
+    return base::InvalidArgument("--model is given more than once; this server serves one model folder");
+  }
+  for (const std::string& model : arguments.models) {
+    const std::size_t equals = model.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == model.size()) {
+      return base::InvalidArgument(fmt::format("--model {}: write NAME=PATH", model));
+    }
+    sets.push_back("model.name=" + model.substr(0, equals));
+    sets.push_back("model.path=" + model.substr(equals + 1));
+  }
+  return sets;
+}
+
+// The signals that end the server, held back from every thread so that one sigwait gets them.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+void PrintWelcome(const Server& server) {
+  const std::string& url = server.url();
+  fmt::print("Loquat is ready in {:.0f} ms with the model {}\n\n", server.start_ms(), server.model_summary());
+  fmt::print("  address  {}\n", url);
+  if (!server.tls_url().empty()) fmt::print("  TLS      {}\n", server.tls_url());
+  fmt::print("  console  {}/console\n", url);
+  fmt::print(
+      "  try      curl -s {}/v1/understand -d '{{\"text\": \"帮我订明天去上海的火车票\", \"session\": \"s-1\", "
+      "\"reply\": true}}'\n\n",
+      url);
+  fmt::print("Ctrl-C drains and stops it.\n");
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int Serve(const ServeArguments& arguments) {
+  const auto sets = Overrides(arguments);
+  if (!sets.has_value()) {
+    Fail(sets.error());
+    return kExitUsage;
+  }
+  config::Sources sources = SourcesOf(arguments.config, *sets);
+  auto options = config::Load<Options>(sources);
+  if (!options.has_value()) return Fail(options.error());
+  const auto model = ModelPathOr(options->value.model.path);
+  if (!model.has_value()) return Fail(model.error());
+
+  sigset_t signals = BlockStopSignals();
+  auto server = Server::Start(std::move(*options), std::move(sources), *model);
+  if (!server.has_value()) return Fail(server.error());
+  PrintWelcome(**server);
+  int received = 0;
+  sigwait(&signals, &received);
+  fmt::print("draining\n");
+  std::fflush(stdout);
+  // A second signal ends the process the usual way.
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  const net::DrainReport report = (*server)->Drain();
+  if (report.exchanges_cut > 0) {
+    fmt::print(stderr, "loquat: {} requests were cut at the end of server.drain_timeout\n", report.exchanges_cut);
+    return kExitFailure;
+  }
+  fmt::print("stopped; every accepted request was answered\n");
+  return kExitOk;
+}
+
+}  // namespace loquat::app

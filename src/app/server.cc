@@ -1,0 +1,191 @@
+#include "app/server.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "app/address.h"
+#include "app/net_metrics.h"
+#include "app/routes.h"
+#include "app/server_vars.h"
+#include "config/live.h"
+#include "ingress/http/error_body.h"
+#include "net/event_loop.h"
+#include "net/tls.h"
+#include "observe/log_file.h"
+#include "observe/process_metrics.h"
+
+namespace loquat::app {
+namespace {
+
+using Sinks = std::vector<std::unique_ptr<observe::LogSink>>;
+
+base::Result<Sinks> MakeSinks(const LogOptions& options) {
+  Sinks sinks;
+  const auto format = options.format == LogFormat::kJson ? observe::LogFormat::kJson : observe::LogFormat::kConsole;
+  const bool colour = observe::DescriptorSink::WantsColour(STDERR_FILENO, std::getenv("NO_COLOR") != nullptr);
+  sinks.push_back(std::make_unique<observe::DescriptorSink>(STDERR_FILENO, format, colour));
+  return sinks;
+}
+
+std::size_t IoThreads(const ServerOptions& options) {
+  if (options.io_threads > 0) return options.io_threads;
+  return std::max<std::size_t>(1, std::thread::hardware_concurrency() / 2);
+}
+
+net::HttpServerOptions HttpOptions(const ServerOptions& options) {
+  net::HttpServerOptions http{.connections_max = options.connections_max, .body_bytes_max = options.body_bytes_max};
+  http.http1.head_bytes_max = options.header_bytes_max;
+  http.http2.streams_max = static_cast<std::uint32_t>(options.streams_max);
+  http.http2.header_list_bytes_max = static_cast<std::uint32_t>(options.header_bytes_max);
+  http.timeouts.handshake = options.timeouts.handshake;
+  http.timeouts.head = options.timeouts.head;
+  http.timeouts.idle = options.timeouts.idle;
+  http.timeouts.write_stall = options.timeouts.write_stall;
+  http.timeouts.body_grace = options.timeouts.body_grace;
+  http.format_error = [](int, const base::Error& error) { return ingress::ErrorBody(error, {}); };
+  return http;
+}
+
+pipeline::UnderstandSettings Settings(const Options& options, std::shared_ptr<const pipeline::Assistant> assistant) {
+  return {.assistant = std::move(assistant),
+          .delivery = options.delivery,
+          .tokens_max = options.understand.tokens_max,
+          .truncation = options.understand.truncation,
+          .ranking_max = options.understand.ranking_max};
+}
+
+}  // namespace
+
+// In the order of building; destroyed in reverse.
+struct Server::Parts {
+  Parts(const Options& server_options, std::shared_ptr<const pipeline::Assistant> assistant, Sinks sinks)
+      : options(server_options),
+        log(clock, std::move(sinks), {.level = options.log.level}, &metrics),
+        process_metrics(metrics),
+        sessions({.ttl = options.sessions.ttl,
+                  .sessions_max = options.sessions.sessions_max,
+                  .bytes_max = options.sessions.bytes_max},
+                 clock),
+        understand(Settings(options, std::move(assistant)), sessions, clock),
+        session_use_cases(sessions),
+        health(understand, clock),
+        net_metrics(metrics),
+        routes(options, {.understand = understand,
+                         .sessions = session_use_cases,
+                         .health = health,
+                         .clock = clock,
+                         .log = log,
+                         .metrics = metrics,
+                         .write_vars = [this](std::string& out) { WriteVars(VarsNow(), out); }}),
+        loops({.threads = IoThreads(options.server)}),
+        http(loops, routes.handler(), HttpOptions(options.server), &net_metrics) {}
+
+  ServerVars VarsNow() const;
+  base::Status Listen();
+  base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
+  void Reload(const Options& fresh);
+
+  const Options options;  // As at start; what a reload changes is in the pipeline's settings.
+  base::SystemClock clock;
+  observe::Registry metrics;
+  observe::Logger log;
+  observe::ProcessMetrics process_metrics;
+  context::MemorySessionStore sessions;
+  pipeline::UnderstandPipeline understand;
+  pipeline::SessionUseCases session_use_cases;
+  pipeline::Health health;
+  NetMetrics net_metrics;
+  Routes routes;
+  net::EventLoops loops;
+  net::HttpServer http;
+  std::unique_ptr<config::LiveConfig<Options>> live_config;
+  config::SnapshotHolder<Options>::Subscription reloads;
+
+  base::TimePoint started_at;
+  double start_ms = 0;
+  std::string url;
+  std::string tls_url;
+};
+
+ServerVars Server::Parts::VarsNow() const {
+  return {.uptime_seconds = std::chrono::duration<double>(clock.Now() - started_at).count(),
+          .start_ms = start_ms,
+          .connections = http.connections(),
+          .exchanges = http.exchanges(),
+          .sessions = sessions.stats(),
+          .assistant = understand.settings()->assistant,
+          .latencies = routes.Latencies()};
+}
+
+base::Status Server::Parts::Listen() {
+  LOQUAT_ASSIGN(net::ListenAddress address, ParseAddress(options.server.listen));
+  LOQUAT_ASSIGN(address.port, http.Listen({.address = address}));
+  url = UrlOf("http", address);
+  if (!options.server.tls) return {};
+  const TlsOptions& tls = *options.server.tls;
+  LOQUAT_ASSIGN(auto context, net::TlsContext::ForServer({.certificate_file = tls.certificate, .key_file = tls.key}));
+  LOQUAT_ASSIGN(net::ListenAddress tls_address, ParseAddress(tls.listen));
+  LOQUAT_ASSIGN(tls_address.port, http.Listen({.address = tls_address, .tls = std::move(context)}));
+  tls_url = UrlOf("https", tls_address);
+  return {};
+}
+
+base::Status Server::Parts::FollowConfig(config::Loaded<Options> loaded, config::Sources sources) {
+  LOQUAT_ASSIGN(live_config, config::LiveConfig<Options>::Start(std::move(sources), std::move(loaded), log, metrics));
+  reloads = live_config->snapshots().Subscribe([this](const auto&, const auto& after) { Reload(*after); });
+  return {};
+}
+
+// What may change while serving; the keys marked NeedsRestart wait for the next start.
+void Server::Parts::Reload(const Options& fresh) {
+  understand.SetSettings(Settings(fresh, understand.settings()->assistant));
+  log.SetLevel(fresh.log.level);
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> options, config::Sources sources,
+                                                    const std::string& model_path) {
+  const base::SystemClock clock;
+  const base::TimePoint begin = clock.Now();
+  const ModelOptions& model = options.value.model;
+  LOQUAT_ASSIGN(auto assistant, pipeline::Assistant::Load(model.name, model_path, {.force_isa = model.isa}));
+  LOQUAT_ASSIGN(auto sinks, MakeSinks(options.value.log));
+  auto parts = std::make_unique<Parts>(options.value, std::move(assistant), std::move(sinks));
+  LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
+  LOQUAT_TRY(parts->Listen());
+  parts->loops.Start();
+  parts->started_at = begin;
+  parts->start_ms = std::chrono::duration<double, std::milli>(clock.Now() - begin).count();
+  return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+const std::string& Server::url() const {
+  return parts_->url;
+}
+const std::string& Server::tls_url() const {
+  return parts_->tls_url;
+}
+double Server::start_ms() const {
+  return parts_->start_ms;
+}
+
+std::string Server::model_summary() const {
+  const auto assistant = parts_->understand.settings()->assistant;
+  return fmt::format("{} ({}): {} intents", assistant->name, assistant->path,
+                     assistant->understander->intents().size());
+}
+
+net::DrainReport Server::Drain() {
+  parts_->health.StartDraining();
+  return parts_->http.Drain(parts_->options.server.drain_timeout);
+}
+
+}  // namespace loquat::app

@@ -1,0 +1,197 @@
+#include "ingress/http/frame_json.h"
+
+namespace loquat::ingress {
+namespace {
+
+constexpr int kConfidenceDigits = 4;
+constexpr int kMicrosecondDigits = 1;
+
+void Pair(std::string_view key, std::uint32_t begin, std::uint32_t end, base::JsonWriter& json) {
+  json.Key(key);
+  json.BeginArray();
+  json.Uint(begin);
+  json.Uint(end);
+  json.EndArray();
+}
+
+void Text(std::string_view key, std::string_view value, base::JsonWriter& json) {
+  json.Key(key);
+  json.String(value);
+}
+
+void TextIfAny(std::string_view key, std::string_view value, base::JsonWriter& json) {
+  if (!value.empty()) Text(key, value, json);
+}
+
+void WriteScore(const domain::IntentScore& score, base::JsonWriter& json) {
+  json.BeginObject();
+  Text("name", score.name, json);
+  json.Key("confidence");
+  json.Fixed(score.confidence, kConfidenceDigits);
+  json.EndObject();
+}
+
+void WriteSlot(const domain::Slot& slot, base::JsonWriter& json) {
+  json.BeginObject();
+  Text("name", slot.name(), json);
+  Text("entity", slot.entity, json);
+  TextIfAny("role", slot.role, json);
+  TextIfAny("group", slot.group, json);
+  Text("value", slot.value, json);
+  TextIfAny("normalized", slot.normalized, json);
+  TextIfAny("kind", slot.kind, json);
+  json.Key("confidence");
+  json.Fixed(slot.confidence, kConfidenceDigits);
+  json.Key("span");
+  json.BeginObject();
+  Pair("byte", slot.span.byte_begin, slot.span.byte_end, json);
+  Pair("codepoint", slot.span.codepoint_begin, slot.span.codepoint_end, json);
+  Pair("utf16", slot.span.utf16_begin, slot.span.utf16_end, json);
+  json.EndObject();
+  json.EndObject();
+}
+
+void WriteState(const domain::DialogueState& state, base::JsonWriter& json) {
+  json.Key("active_intent");
+  if (state.active_intent.empty()) {
+    json.Null();
+  } else {
+    json.String(state.active_intent);
+  }
+  json.Key("filled");
+  json.BeginObject();
+  for (const auto& [name, slot] : state.filled) {
+    json.Key(name);
+    json.BeginObject();
+    Text("value", slot.value, json);
+    TextIfAny("normalized", slot.normalized, json);
+    json.Key("turn");
+    json.Uint(slot.turn);
+    json.EndObject();
+  }
+  json.EndObject();
+  json.Key("missing");
+  json.BeginArray();
+  for (const std::string& name : state.missing) json.String(name);
+  json.EndArray();
+}
+
+}  // namespace
+
+std::string_view LocaleName(domain::Locale locale) {
+  switch (locale) {
+    case domain::Locale::kChinese:
+      return "zh";
+    case domain::Locale::kEnglish:
+      return "en";
+    case domain::Locale::kAuto:
+      return "auto";
+  }
+  return "auto";
+}
+
+void WriteFrame(const pipeline::UnderstandRequest& request, const domain::Frame& frame, base::JsonWriter& json) {
+  Text("text", request.utterance.text, json);
+  Text("locale", LocaleName(frame.locale), json);
+  if (request.want_intent) {
+    json.Key("intent");
+    if (frame.intent_ranking.empty()) {
+      json.Null();
+    } else {
+      WriteScore(frame.intent_ranking.front(), json);
+    }
+    json.Key("intent_ranking");
+    json.BeginArray();
+    for (const domain::IntentScore& score : frame.intent_ranking) WriteScore(score, json);
+    json.EndArray();
+    json.Key("out_of_scope");
+    json.Bool(frame.out_of_scope);
+  }
+  if (request.want_slots) {
+    json.Key("slots");
+    json.BeginArray();
+    for (const domain::Slot& slot : frame.slots) WriteSlot(slot, json);
+    json.EndArray();
+  }
+  if (frame.truncated_tokens > 0) {
+    json.Key("truncated_tokens");
+    json.Uint(frame.truncated_tokens);
+  }
+}
+
+void WriteTimings(const domain::StageTimings& timings, base::JsonWriter& json) {
+  json.BeginObject();
+  const auto stage = [&](std::string_view name, float microseconds) {
+    if (microseconds <= 0) return;
+    json.Key(name);
+    json.Fixed(microseconds, kMicrosecondDigits);
+  };
+  stage("queue", timings.queue);
+  stage("tokenize", timings.tokenize);
+  stage("intent", timings.intent);
+  stage("slots", timings.slots);
+  stage("context", timings.context);
+  stage("response", timings.response);
+  stage("total", timings.total);
+  json.EndObject();
+}
+
+void WriteAnswer(std::string_view id, const pipeline::UnderstandRequest& request,
+                 const pipeline::UnderstandAnswer& answer, base::JsonWriter& json) {
+  Text("id", id, json);
+  WriteFrame(request, answer.frame, json);
+  if (answer.session != nullptr) {
+    json.Key("session");
+    WriteSessionState(*answer.session, json);
+  }
+  if (answer.reply) {
+    json.Key("reply");
+    json.BeginObject();
+    Text("text", answer.reply->text, json);
+    Text("source", domain::ReplySourceName(answer.reply->source), json);
+    json.EndObject();
+  }
+  json.Key("delivery");
+  json.BeginObject();
+  Text("mode", domain::DeliveryModeName(answer.delivery.mode), json);
+  Text("reason", answer.delivery.reason, json);
+  json.EndObject();
+  json.Key("timings_us");
+  WriteTimings(answer.frame.timings, json);
+}
+
+void WriteSessionState(const domain::Session& session, base::JsonWriter& json) {
+  json.BeginObject();
+  Text("id", session.id, json);
+  json.Key("turn");
+  json.Uint(session.turn_count);
+  WriteState(session.state, json);
+  json.EndObject();
+}
+
+void WriteSession(const domain::Session& session, base::JsonWriter& json) {
+  json.BeginObject();
+  Text("id", session.id, json);
+  json.Key("version");
+  json.Uint(session.version);
+  json.Key("turn");
+  json.Uint(session.turn_count);
+  WriteState(session.state, json);
+  json.Key("turns");
+  json.BeginArray();
+  for (const domain::Turn& turn : session.turns) {
+    json.BeginObject();
+    json.Key("number");
+    json.Uint(turn.number);
+    Text("text", turn.text, json);
+    TextIfAny("intent", turn.intent, json);
+    json.Key("confidence");
+    json.Fixed(turn.confidence, kConfidenceDigits);
+    TextIfAny("reply", turn.reply, json);
+    json.EndObject();
+  }
+  json.EndArray();
+  json.EndObject();
+}
+
+}  // namespace loquat::ingress

@@ -1,0 +1,38 @@
+// Reads the body of POST /v1/understand: one request, or a batch under "inputs". Every field is checked; an error names
+// the JSON pointer of the culprit and what is allowed.
+//
+// Pure but for the parser, which one thread uses at a time. The requests own their strings.
+
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json_value.h"
+#include "base/result.h"
+#include "config/section.h"
+#include "pipeline/understand.h"
+
+namespace loquat::ingress {
+
+struct UnderstandBodyLimits {
+  std::size_t text_bytes_max = 16 * 1024;  // Of one text; a longer one is a 413.
+  std::size_t batch_max = 256;             // Inputs of one request.
+};
+
+void Declare(config::Section<UnderstandBodyLimits>& section);
+
+inline constexpr std::size_t kCallbackUrlBytesMax = 2048;
+inline constexpr int kUtcOffsetMinutesMax = 14 * 60;
+
+struct UnderstandBody {
+  bool batch = false;
+  std::vector<pipeline::UnderstandRequest> inputs;  // One unless it is a batch.
+};
+
+// `now` is what "tomorrow" counts from where the body says nothing else.
+base::Result<UnderstandBody> ParseUnderstandBody(std::string_view body, base::WallTime now,
+                                                 const UnderstandBodyLimits& limits, base::JsonParser& parser);
+
+}  // namespace loquat::ingress

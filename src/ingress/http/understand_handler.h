@@ -1,0 +1,40 @@
+// POST /v1/understand: one utterance, a batch, or one utterance as a stream of events.
+//
+// Serve runs on any I/O thread. The references outlive the endpoint.
+
+#pragma once
+
+#include "base/clock.h"
+#include "base/object_pool.h"
+#include "ingress/http/router.h"
+#include "ingress/http/understand_body.h"
+#include "pipeline/understand.h"
+
+namespace loquat::ingress {
+
+inline constexpr std::size_t kJsonDepthMax = 16;
+// A batch lets other requests of its thread in between after so many inputs.
+inline constexpr std::size_t kBatchSlice = 8;
+
+class UnderstandEndpoint final : public Endpoint {
+ public:
+  UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, const UnderstandBodyLimits& limits,
+                     const base::Clock& clock);
+  ~UnderstandEndpoint() override;
+
+  boost::asio::awaitable<void> Serve(HttpCall& call) override;
+
+ private:
+  // What a request needs and gives back: kept from request to request.
+  struct Memory;
+
+  boost::asio::awaitable<void> ServeOne(HttpCall& call, const pipeline::UnderstandRequest& request, Memory& memory);
+  boost::asio::awaitable<void> ServeBatch(HttpCall& call, const UnderstandBody& body, Memory& memory);
+
+  pipeline::UnderstandPipeline& pipeline_;
+  const UnderstandBodyLimits limits_;
+  const base::Clock& clock_;
+  base::SharedObjectPool<Memory> memories_;
+};
+
+}  // namespace loquat::ingress

@@ -1,0 +1,33 @@
+#include "pipeline/assistant.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/file.h"
+
+namespace loquat::pipeline {
+
+base::Result<std::shared_ptr<const Assistant>> Assistant::Load(std::string name, std::string path,
+                                                               const understanding::UnderstanderOptions& options) {
+  auto assistant = std::make_shared<Assistant>();
+  LOQUAT_ASSIGN(assistant->understander, understanding::Understander::Load(path, options));
+  const std::string domain_file = path + "/domain.yml";
+  std::error_code ignored;
+  if (std::filesystem::exists(domain_file, ignored)) {
+    LOQUAT_ASSIGN(const std::string yaml, base::ReadFile(domain_file, kDomainFileBytesMax));
+    LOQUAT_ASSIGN(const context::DomainFile domain, context::ParseDomainFile(yaml, domain_file));
+    assistant->dialogue = context::DialogueDomain(domain);
+    LOQUAT_ASSIGN(assistant->replies, response::Replies::FromDomain(domain, domain_file));
+  }
+  assistant->name = std::move(name);
+  assistant->path = std::move(path);
+  return std::shared_ptr<const Assistant>(std::move(assistant));
+}
+
+base::Status Assistant::Understand(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,
+                                   understanding::Understander::Workspace& workspace, domain::Frame& frame) const {
+  LOQUAT_TRY(understander->Understand(utterance, options, workspace, frame));
+  return {};
+}
+
+}  // namespace loquat::pipeline

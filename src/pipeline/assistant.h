@@ -1,0 +1,36 @@
+// One model folder in service: the understander, the dialogue it drives and the words it answers with. Swapped as a
+// whole.
+//
+// Immutable after Load; safe from any thread. Requests hold a shared_ptr for as long as they need it.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "context/dialogue_domain.h"
+#include "response/replies.h"
+#include "understanding/understander.h"
+
+namespace loquat::pipeline {
+
+inline constexpr std::size_t kDomainFileBytesMax = std::size_t{4} << 20;
+
+struct Assistant {
+  std::string name;
+  std::string path;
+  std::shared_ptr<const understanding::Understander> understander;
+  context::DialogueDomain dialogue;
+  response::Replies replies;
+
+  // Understands, and gives each slot's value its normal form. Errors: those of Understander::Understand.
+  base::Status Understand(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,
+                          understanding::Understander::Workspace& workspace, domain::Frame& frame) const;
+
+  // Reads a model folder, and the domain.yml in it if there is one. Errors say which file and what is wrong with it.
+  static base::Result<std::shared_ptr<const Assistant>> Load(std::string name, std::string path,
+                                                             const understanding::UnderstanderOptions& options = {});
+};
+
+}  // namespace loquat::pipeline

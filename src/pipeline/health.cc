@@ -1,0 +1,33 @@
+#include "pipeline/health.h"
+
+namespace loquat::pipeline {
+
+base::Status Health::Ready() const {
+  if (draining_.load(std::memory_order_relaxed)) {
+    return base::Error{.code = base::Code::kUnavailable,
+                       .message = "the server is draining: it finishes what it has accepted and takes nothing new",
+                       .reason = "draining",
+                       .retry_after = std::chrono::seconds(1)};
+  }
+  return {};
+}
+
+boost::asio::awaitable<HealthReport> Health::Check(const base::CallContext& call) {
+  HealthReport report;
+  report.ready = Ready();
+  report.model = pipeline_.settings()->assistant->name;
+  base::CallContext canary_call = call;
+  canary_call.deadline = call.deadline.EarlierOf(base::Deadline::After(clock_, kCanaryTimeout));
+  UnderstandRequest canary;
+  canary.utterance.text = "hello 你好";
+  UnderstandAnswer answer;
+  const base::TimePoint start = clock_.Now();
+  report.canary = co_await pipeline_.Run(canary_call, canary, answer);
+  report.canary_us = std::chrono::duration<double, std::micro>(clock_.Now() - start).count();
+  if (report.canary.has_value() && answer.frame.intent_ranking.empty()) {
+    report.canary = base::Internal("the model gave no intent for the canary utterance");
+  }
+  co_return report;
+}
+
+}  // namespace loquat::pipeline

@@ -1,0 +1,44 @@
+// Whether this server can take work, and whether the road works: a canary utterance goes where requests go.
+//
+// Thread-safe. References outlive it.
+
+#pragma once
+
+#include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <string>
+
+#include "base/call_context.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "pipeline/understand.h"
+
+namespace loquat::pipeline {
+
+struct HealthReport {
+  base::Status ready;
+  base::Status canary;
+  double canary_us = 0;
+  std::string model;
+};
+
+class Health {
+ public:
+  Health(UnderstandPipeline& pipeline, const base::Clock& clock) : pipeline_(pipeline), clock_(clock) {}
+
+  // Once this server drains it is never ready again.
+  void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
+  base::Status Ready() const;
+  // The canary has kCanaryTimeout, and no session.
+  boost::asio::awaitable<HealthReport> Check(const base::CallContext& call);
+
+  static constexpr std::chrono::milliseconds kCanaryTimeout{500};
+
+ private:
+  UnderstandPipeline& pipeline_;
+  const base::Clock& clock_;
+  // Relaxed: a flag that orders nothing else.
+  std::atomic<bool> draining_{false};
+};
+
+}  // namespace loquat::pipeline
