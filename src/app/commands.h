@@ -43,7 +43,7 @@ int Train(const TrainArguments& arguments);
 struct EvalArguments {
   std::vector<std::string> files;
   std::string model;
-  std::string out_of_scope;  // A file of lines that no intent covers; empty: none.
+  std::vector<std::string> out_of_scope;  // Files of lines that no intent covers.
   std::uint32_t threads = 0;
   bool json = false;
 };

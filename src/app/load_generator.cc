@@ -1,5 +1,8 @@
 #include "app/load_generator.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -22,6 +25,7 @@ using std::chrono::nanoseconds;
 // Enough for every connection to be made before the first request is due.
 constexpr std::chrono::milliseconds kWarmUp{300};
 constexpr std::chrono::seconds kProgressEvery{1};
+constexpr std::chrono::milliseconds kReconnectAfter{50};
 
 struct Run {
   Run(const LoadPlan& load_plan, net::EventLoop& event_loop) : plan(load_plan), loop(event_loop) {}
@@ -37,7 +41,17 @@ struct Run {
   base::CondVar done_changed;
   bool done LOQUAT_GUARDED_BY(mutex) = false;
 
-  nanoseconds Spacing() const { return nanoseconds(static_cast<std::int64_t>(1e9 * plan.connections / plan.rate)); }
+  // Between two requests of one connection.
+  nanoseconds Spacing() const {
+    const double nanos = std::clamp(1e9 * plan.connections / plan.rate, 1.0, 1e9 * kLoadSecondsMax);
+    return nanoseconds(static_cast<std::int64_t>(nanos));
+  }
+  // How many requests of one connection are planned from `planned` on.
+  std::uint64_t PlannedFrom(base::TimePoint planned) const {
+    if (plan.rate <= 0 || planned >= end) return 0;
+    const nanoseconds spacing = Spacing();
+    return static_cast<std::uint64_t>((nanoseconds(end - planned) + spacing - nanoseconds(1)) / spacing);
+  }
   void Failed(const base::Error& error) {
     if (result.errors++ == 0) result.first_error = error.message;
   }
@@ -62,28 +76,30 @@ awaitable<void> Talk(Run& run, std::uint32_t index) {
   const std::vector<std::string>& requests = run.plan.requests[index];
   const bool paced = run.plan.rate > 0;
   const nanoseconds spacing = paced ? run.Spacing() : nanoseconds(0);
-  base::TimePoint planned = run.start + spacing * index / run.plan.connections;
-  co_await WaitUntil(timer, run.start - kWarmUp * index / run.plan.connections / 2);
-  for (std::uint64_t sent = 0;; ++sent, planned += spacing) {
+  const double share = static_cast<double>(index) / run.plan.connections;
+  base::TimePoint planned = run.start + std::chrono::duration_cast<nanoseconds>(spacing * share);
+  co_await WaitUntil(timer, run.start - std::chrono::duration_cast<nanoseconds>(kWarmUp * share / 2));
+  for (std::uint64_t sent = 0;;) {
+    if (paced && planned >= run.end) break;
+    if (run.clock.Now() >= run.end) {
+      run.result.unsent += run.PlannedFrom(planned);
+      break;
+    }
     if (connection == nullptr) {
       auto connected = co_await net::HttpClientConnection::Connect(run.loop, run.plan.url, {});
       if (!connected.has_value()) {
         run.Failed(connected.error());
-        if (run.clock.Now() >= run.end) break;
-        co_await WaitUntil(timer, run.clock.Now() + std::chrono::milliseconds(50));
+        co_await WaitUntil(timer, run.clock.Now() + kReconnectAfter);
         continue;
       }
       connection = std::move(*connected);
-    }
-    if (paced ? planned >= run.end : run.clock.Now() >= run.end) break;
-    if (run.clock.Now() >= run.end) {
-      run.result.unsent += static_cast<std::uint64_t>((run.end - planned) / spacing) + 1;
-      break;
+      continue;
     }
     const base::TimePoint due = paced ? planned : std::max(run.start, run.clock.Now());
     if (run.clock.Now() < due) co_await WaitUntil(timer, due);
     const base::TimePoint sending = run.clock.Now();
-    const auto reply = co_await connection->RoundTrip(requests[sent % requests.size()]);
+    planned += spacing;
+    const auto reply = co_await connection->RoundTrip(requests[sent++ % requests.size()]);
     const base::TimePoint answered = run.clock.Now();
     if (!reply.has_value()) {
       run.Failed(reply.error());
@@ -112,8 +128,14 @@ awaitable<void> ShowProgress(Run& run) {
 }  // namespace
 
 base::Result<LoadResult> RunLoad(const LoadPlan& plan) {
-  if (plan.connections == 0 || plan.requests.size() != plan.connections) {
+  if (plan.connections == 0 || plan.requests.size() != plan.connections ||
+      std::ranges::any_of(plan.requests, [](const auto& requests) { return requests.empty(); })) {
     return base::InvalidArgument("a load needs one connection or more, each with its requests");
+  }
+  // Written so that NaN is refused as well.
+  if (!(plan.rate >= 0 && plan.duration.count() > 0 && plan.duration.count() <= kLoadSecondsMax)) {
+    return base::InvalidArgument(
+        fmt::format("a load has a rate of 0 or more and lasts more than 0 and at most {} seconds", kLoadSecondsMax));
   }
   net::EventLoops loops;
   auto run = std::make_unique<Run>(plan, loops.at(0));

@@ -19,6 +19,8 @@
 
 namespace loquat::app {
 
+inline constexpr double kLoadSecondsMax = 86'400;
+
 struct LoadPlan {
   net::HttpUrl url;
   double rate = 1000;  // Requests a second over all connections; zero: each connection sends as soon as it is answered.
@@ -34,12 +36,15 @@ struct LoadResult {
   observe::LatencyHistogram latency;  // Nanoseconds, from the planned moment; without a rate, from the sending.
   observe::LatencyHistogram service;  // Nanoseconds, from the sending.
   std::map<int, std::uint64_t> statuses;
-  std::uint64_t errors = 0;  // Connections lost or refused.
+  // Connections lost in the middle of a request, and attempts to connect that failed.
+  std::uint64_t errors = 0;
   std::string first_error;
   double seconds = 0;
   std::uint64_t unsent = 0;  // Planned for the duration and not sent before its end.
 };
 
+// With a rate, each request planned for the duration is answered, unsent, or among the errors. invalid_argument: the
+// plan has no connection, no request, or a rate or duration out of range.
 base::Result<LoadResult> RunLoad(const LoadPlan& plan);
 
 }  // namespace loquat::app

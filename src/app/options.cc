@@ -15,7 +15,7 @@ namespace {
 bool IsAddress(std::string_view text) {
   return ParseAddress(text).has_value();
 }
-constexpr std::string_view kAddressForm = "HOST:PORT, [IPV6]:PORT; port 0 picks a free one";
+constexpr std::string_view kAddressForm = "HOST:PORT, [IPV6]:PORT or unix:/PATH; port 0 picks a free one";
 
 }  // namespace
 

@@ -77,7 +77,7 @@ enum class LogFormat : std::uint8_t { kConsole, kJson };
 
 struct LogFileOptions {
   std::string path;
-  std::size_t bytes_max = std::size_t{200} << 20;
+  std::size_t bytes_max = 200'000'000;
   std::size_t backups = 7;
   std::chrono::hours age_max{24 * 30};
 };

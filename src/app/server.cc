@@ -17,19 +17,26 @@
 #include "ingress/http/error_body.h"
 #include "net/event_loop.h"
 #include "net/tls.h"
-#include "observe/log_file.h"
 #include "observe/process_metrics.h"
+#include "observe/rotating_file.h"
 
 namespace loquat::app {
 namespace {
 
 using Sinks = std::vector<std::unique_ptr<observe::LogSink>>;
 
-base::Result<Sinks> MakeSinks(const LogOptions& options) {
+base::Result<Sinks> MakeSinks(const LogOptions& options, const base::Clock& clock) {
   Sinks sinks;
   const auto format = options.format == LogFormat::kJson ? observe::LogFormat::kJson : observe::LogFormat::kConsole;
   const bool colour = observe::DescriptorSink::WantsColour(STDERR_FILENO, std::getenv("NO_COLOR") != nullptr);
   sinks.push_back(std::make_unique<observe::DescriptorSink>(STDERR_FILENO, format, colour));
+  if (options.file) {
+    const observe::RotationOptions rotation{
+        .bytes_max = options.file->bytes_max, .backups_max = options.file->backups, .age_max = options.file->age_max};
+    LOQUAT_ASSIGN(auto file,
+                  observe::RotatingFileSink::Open(options.file->path, observe::LogFormat::kJson, rotation, clock));
+    sinks.push_back(std::move(file));
+  }
   return sinks;
 }
 
@@ -64,8 +71,11 @@ pipeline::UnderstandSettings Settings(const Options& options, std::shared_ptr<co
 
 // In the order of building; destroyed in reverse.
 struct Server::Parts {
-  Parts(const Options& server_options, std::shared_ptr<const pipeline::Assistant> assistant, Sinks sinks)
+  Parts(const Options& server_options, std::unique_ptr<base::SystemClock> system_clock,
+        std::shared_ptr<const pipeline::Assistant> assistant, Sinks sinks)
       : options(server_options),
+        clock_owner(std::move(system_clock)),
+        clock(*clock_owner),
         log(clock, std::move(sinks), {.level = options.log.level}, &metrics),
         process_metrics(metrics),
         sessions({.ttl = options.sessions.ttl,
@@ -92,7 +102,8 @@ struct Server::Parts {
   void Reload(const Options& fresh);
 
   const Options options;  // As at start; what a reload changes is in the pipeline's settings.
-  base::SystemClock clock;
+  const std::unique_ptr<const base::SystemClock> clock_owner;
+  const base::Clock& clock;
   observe::Registry metrics;
   observe::Logger log;
   observe::ProcessMetrics process_metrics;
@@ -149,21 +160,25 @@ void Server::Parts::Reload(const Options& fresh) {
 }
 
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
-Server::~Server() = default;
+// Undrained connections are cut: the loops end before the server on them goes.
+Server::~Server() {
+  parts_->loops.Stop();
+  parts_->loops.Join();
+}
 
 base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> options, config::Sources sources,
                                                     const std::string& model_path) {
-  const base::SystemClock clock;
-  const base::TimePoint begin = clock.Now();
+  auto clock = std::make_unique<base::SystemClock>();
+  const base::TimePoint begin = clock->Now();
   const ModelOptions& model = options.value.model;
   LOQUAT_ASSIGN(auto assistant, pipeline::Assistant::Load(model.name, model_path, {.force_isa = model.isa}));
-  LOQUAT_ASSIGN(auto sinks, MakeSinks(options.value.log));
-  auto parts = std::make_unique<Parts>(options.value, std::move(assistant), std::move(sinks));
+  LOQUAT_ASSIGN(auto sinks, MakeSinks(options.value.log, *clock));
+  auto parts = std::make_unique<Parts>(options.value, std::move(clock), std::move(assistant), std::move(sinks));
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
   parts->loops.Start();
   parts->started_at = begin;
-  parts->start_ms = std::chrono::duration<double, std::milli>(clock.Now() - begin).count();
+  parts->start_ms = std::chrono::duration<double, std::milli>(parts->clock.Now() - begin).count();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
@@ -185,7 +200,7 @@ std::string Server::model_summary() const {
 
 net::DrainReport Server::Drain() {
   parts_->health.StartDraining();
-  return parts_->http.Drain(parts_->options.server.drain_timeout);
+  return parts_->http.Drain(parts_->live_config->snapshots().Get()->server.drain_timeout);
 }
 
 }  // namespace loquat::app

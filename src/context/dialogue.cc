@@ -95,8 +95,10 @@ int Merge(const IntentSpec& spec, const Frame& frame, bool corrects, std::uint64
 
 void UpdateMissing(const IntentSpec& spec, DialogueState& state) {
   state.missing.clear();
-  for (const std::string& name : spec.required) {
-    if (!state.filled.contains(name)) state.missing.push_back(name);
+  for (const std::vector<std::string>& alternatives : spec.required) {
+    const bool filled =
+        std::ranges::any_of(alternatives, [&](const auto& name) { return state.filled.contains(name); });
+    if (!filled) state.missing.push_back(alternatives.front());
   }
   state.asked = state.missing.empty() ? std::string() : state.missing.front();
 }

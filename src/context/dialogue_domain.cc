@@ -7,7 +7,8 @@ namespace loquat::context {
 DialogueDomain::DialogueDomain(const DomainFile& file) {
   for (const auto& [name, entity] : file.entities) AddEntity(name, entity.kind);
   for (const auto& [name, entry] : file.intents) {
-    IntentSpec spec{.kind = entry.kind, .domain = entry.domain, .required = entry.required};
+    IntentSpec spec{.kind = entry.kind, .domain = entry.domain};
+    for (const std::string& required : entry.required) spec.required.push_back(AlternativesOf(required));
     for (const std::string& slot : entry.slots) {
       if (slot == "any") continue;
       const std::size_t dot = slot.find('.');

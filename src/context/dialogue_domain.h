@@ -25,8 +25,8 @@ struct SlotSpec {
 struct IntentSpec {
   IntentKind kind = IntentKind::kTask;
   std::string domain;
-  std::vector<SlotSpec> slots;  // Empty for a task: any.
-  std::vector<std::string> required;
+  std::vector<SlotSpec> slots;                     // Empty for a task: any.
+  std::vector<std::vector<std::string>> required;  // One name of each; the first is the one that is asked for.
 };
 
 class DialogueDomain {

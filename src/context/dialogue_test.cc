@@ -20,13 +20,14 @@ DialogueDomain TravelAndWeather() {
   dialogue_domain.AddEntity("time", "time");
   dialogue_domain.AddIntent("book_train", {.domain = "travel",
                                            .slots = {{"city", "from"}, {"city", "to"}, {"date", ""}},
-                                           .required = {"from", "to", "date"}});
+                                           .required = {{"from"}, {"to"}, {"date"}}});
   dialogue_domain.AddIntent("book_flight", {.domain = "travel",
                                             .slots = {{"city", "from"}, {"city", "to"}, {"date", ""}},
-                                            .required = {"from", "to", "date"}});
+                                            .required = {{"from"}, {"to"}, {"date"}}});
   dialogue_domain.AddIntent("weather", {.domain = "weather", .slots = {{"city", ""}, {"date", ""}}});
-  dialogue_domain.AddIntent(
-      "remind", {.domain = "calendar", .slots = {{"task", ""}, {"time", ""}}, .required = {"task", "time"}});
+  dialogue_domain.AddIntent("remind", {.domain = "calendar",
+                                       .slots = {{"task", ""}, {"time", ""}, {"duration", ""}},
+                                       .required = {{"task"}, {"time", "duration"}}});
   dialogue_domain.AddIntent("greet", {.kind = IntentKind::kAside});
   dialogue_domain.AddIntent("inform", {.kind = IntentKind::kInform});
   dialogue_domain.AddIntent("cancel", {.kind = IntentKind::kCancel});
@@ -153,7 +154,7 @@ TEST(Dialogue, AValueThatOnlyTheInterruptedTaskTakesResumesIt) {
 TEST(Dialogue, SuspendsAFewTasksAtMost) {
   DialogueDomain dialogue_domain;
   for (int i = 0; i < 10; ++i) {
-    dialogue_domain.AddIntent("task" + std::to_string(i), {.slots = {{"x", ""}}, .required = {"x"}});
+    dialogue_domain.AddIntent("task" + std::to_string(i), {.slots = {{"x", ""}}, .required = {{"x"}}});
   }
   DialogueState state;
   for (int i = 0; i < 10; ++i) {
@@ -173,6 +174,14 @@ TEST(Dialogue, AFreeTextQuestionIsAnsweredByTheWholeUtterance) {
   EXPECT_EQ(talk.Value("task"), "water the ficus");
   EXPECT_EQ(talk.state.asked, "time");
   EXPECT_EQ(talk.SaySomethingForeign("who won the cup").act, DialogueAct::kFallback) << "a time is not free text";
+}
+
+TEST(Dialogue, OneOfSeveralAlternativesIsEnough) {
+  Conversation talk;
+  EXPECT_EQ(talk.Say("remind me to eat", "remind", {{.entity = "task", .value = "eat"}}).act, DialogueAct::kAsk);
+  EXPECT_THAT(talk.state.missing, ElementsAre("time"));
+  EXPECT_EQ(talk.Say("in 20 minutes", "inform", {{.entity = "duration", .value = "20 minutes"}}).act,
+            DialogueAct::kFulfil);
 }
 
 TEST(Dialogue, AnAsideLeavesTheTaskAlone) {

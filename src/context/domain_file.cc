@@ -38,8 +38,10 @@ base::Status CheckSlots(const DomainFile& domain, const std::string& name, const
     names.push_back(role.empty() ? entity->first : role);
   }
   for (const std::string& required : intent.required) {
-    if (std::ranges::find(names, required) == names.end()) {
-      return Contradiction(file, key, fmt::format("it requires \"{}\", which is none of its slots", required));
+    for (const std::string& alternative : AlternativesOf(required)) {
+      if (std::ranges::find(names, alternative) == names.end()) {
+        return Contradiction(file, key, fmt::format("it requires \"{}\", which is none of its slots", alternative));
+      }
     }
   }
   return {};
@@ -70,6 +72,16 @@ base::Status CheckNames(const DomainFile& domain, const std::string& file) {
 
 }  // namespace
 
+std::vector<std::string> AlternativesOf(std::string_view required) {
+  std::vector<std::string> names;
+  for (std::size_t at = 0; at <= required.size();) {
+    const std::size_t end = std::min(required.find('|', at), required.size());
+    names.emplace_back(required.substr(at, end - at));
+    at = end + 1;
+  }
+  return names;
+}
+
 void Declare(config::Section<EntityEntry>& section) {
   section.Key("kind", &EntityEntry::kind).Help("Of its values: text, date, time, duration, number, money, …");
   section.Key("roles", &EntityEntry::roles).Help("What a value may be for: from, to.");
@@ -87,7 +99,8 @@ void Declare(config::Section<IntentEntry>& section) {
       .Help("What the intent does to the dialogue.");
   section.Key("domain", &IntentEntry::domain).Help("Intents of one domain share what was said.");
   section.Key("slots", &IntentEntry::slots).Help("ENTITY or ENTITY.ROLE; the one word any: all of them.");
-  section.Key("required", &IntentEntry::required).Help("Names of slots, in the order in which they are asked for.");
+  section.Key("required", &IntentEntry::required)
+      .Help("Names of slots, in the order in which they are asked for; A|B: either will do.");
   section.Key("about", &IntentEntry::about).Help("For people.");
 }
 

@@ -32,11 +32,14 @@ struct EntityEntry {
 
 struct IntentEntry {
   IntentKind kind = IntentKind::kTask;
-  std::string domain;                 // Intents of one domain share what was said ("travel"); may be empty.
-  std::vector<std::string> slots;     // "city" or "city.from"; empty, or the one word "any": any.
-  std::vector<std::string> required;  // Names of slots, in the order in which they are asked for.
+  std::string domain;              // Intents of one domain share what was said ("travel"); may be empty.
+  std::vector<std::string> slots;  // "city" or "city.from"; empty, or the one word "any": any.
+  // Names of slots, in the order in which they are asked for; "time|duration": either will do, the first is asked for.
+  std::vector<std::string> required;
   std::string about;
 };
+
+std::vector<std::string> AlternativesOf(std::string_view required);
 
 // Variants per locale ("zh", "en").
 using Wording = std::map<std::string, std::vector<std::string>>;

@@ -47,12 +47,17 @@ TEST(DomainFile, ReadsLabelsDialogueAndWords) {
   ASSERT_EQ(train.slots.size(), 3u);
   EXPECT_EQ(train.slots[1].entity, "city");
   EXPECT_EQ(train.slots[1].name(), "to");
-  EXPECT_THAT(train.required, ElementsAre("from", "to"));
+  EXPECT_THAT(train.required, ElementsAre(ElementsAre("from"), ElementsAre("to")));
   EXPECT_EQ(domain.intent("inform").kind, IntentKind::kInform);
   EXPECT_TRUE(domain.intent("inform").slots.empty());
   EXPECT_EQ(domain.entity_kind("date"), "date");
   EXPECT_EQ(domain.entity_kind("nothing"), "");
   EXPECT_EQ(domain.intent("nothing").kind, IntentKind::kTask);
+}
+
+TEST(DomainFile, ReadsAlternatives) {
+  EXPECT_THAT(AlternativesOf("time|duration"), ElementsAre("time", "duration"));
+  EXPECT_THAT(AlternativesOf("time"), ElementsAre("time"));
 }
 
 TEST(DomainFile, SaysWhereAndWhatIsAllowed) {
