@@ -1,0 +1,202 @@
+#include "understanding/understander.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <optional>
+
+#include "kernels/isa.h"
+#include "text/segment.h"
+#include "understanding/intent_format.h"
+#include "understanding/intent_model.h"
+#include "understanding/slot_tagger.h"
+
+namespace loquat::understanding {
+namespace {
+
+// The time since the last call, in microseconds.
+class Lap {
+ public:
+  float Next() {
+    const auto now = std::chrono::steady_clock::now();
+    const float us = std::chrono::duration<float, std::micro>(now - last_).count();
+    last_ = now;
+    return us;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+base::Error TooLong(std::uint32_t tokens, std::uint32_t tokens_max) {
+  base::Error error = base::InvalidArgument(
+      fmt::format("the text has {} tokens, {} are allowed: shorten it or choose a truncation", tokens, tokens_max));
+  error.reason = "text_too_long";
+  return error;
+}
+
+domain::Locale DetectLocale(std::span<const text::Token> tokens) {
+  // A Chinese character is a token, an English word is one too but says about as much as two characters.
+  constexpr std::uint32_t kWordWeight = 2;
+  std::uint32_t chinese = 0;
+  std::uint32_t english = 0;
+  bool chinese_first = false;
+  for (const text::Token& token : tokens) {
+    if (token.kind != text::TokenKind::kHan && token.kind != text::TokenKind::kWord) continue;
+    const bool han = token.kind == text::TokenKind::kHan;
+    if (chinese + english == 0) chinese_first = han;
+    (han ? chinese : english) += han ? 1 : kWordWeight;
+  }
+  if (chinese == english) return chinese_first ? domain::Locale::kChinese : domain::Locale::kEnglish;
+  return chinese > english ? domain::Locale::kChinese : domain::Locale::kEnglish;
+}
+
+}  // namespace
+
+class Understander::Workspace {
+ public:
+  std::vector<text::Token> tokens;
+  std::size_t gap = 0;  // tokens[gap] is the first after the part that kMiddle cut out; zero: nothing was cut out.
+  IntentWorkspace intent;
+  std::vector<std::uint32_t> order;  // Intents, best first as far as they are listed.
+  SlotTagger::WorkspacePtr slots = SlotTagger::NewWorkspace();
+  std::vector<domain::Slot> more_slots;
+};
+
+struct Understander::Parts {
+  ModelFolder folder;
+  std::optional<IntentModel> intent;
+  std::shared_ptr<const SlotTagger> slots;
+
+  base::Status Tokenize(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
+                        domain::Frame& frame) const;
+  void RankIntents(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
+                   domain::Frame& frame) const;
+  void TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame) const;
+};
+
+base::Status Understander::Parts::Tokenize(std::string_view text, const UnderstandOptions& options,
+                                           Workspace& workspace, domain::Frame& frame) const {
+  const std::uint32_t limit = options.tokens_max;
+  std::vector<text::Token>& tokens = workspace.tokens;
+  workspace.gap = 0;
+  const bool from_start = options.truncation == Truncation::kHead || options.truncation == Truncation::kError;
+  const std::uint32_t stored_max = from_start ? limit : std::max(limit, text::kSegmentTokensMax);
+  const text::SegmentResult result = text::Segment(text, tokens, {.tokens_max = stored_max});
+  if (result.tokens_total <= limit) return {};
+  if (options.truncation == Truncation::kError) return TooLong(result.tokens_total, limit);
+  frame.truncated_tokens = result.tokens_total - limit;
+  if (from_start) return {};
+  if (result.tokens_left_out > 0) return TooLong(result.tokens_total, stored_max);
+  const std::size_t head = options.truncation == Truncation::kMiddle ? (limit + 1) / 2 : 0;
+  const auto cut = tokens.begin() + static_cast<std::ptrdiff_t>(head);
+  tokens.erase(cut, cut + frame.truncated_tokens);
+  workspace.gap = head;
+  return {};
+}
+
+void Understander::Parts::RankIntents(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
+                                      domain::Frame& frame) const {
+  IntentWorkspace& scored = workspace.intent;
+  intent->Score(text, workspace.tokens, scored);
+  const std::span<const float> p = scored.probabilities;
+  std::vector<std::uint32_t>& order = workspace.order;
+  order.resize(p.size());
+  std::iota(order.begin(), order.end(), 0U);
+  const std::size_t listed = options.ranking_max == 0 ? p.size() : std::min<std::size_t>(options.ranking_max, p.size());
+  std::ranges::partial_sort(order, order.begin() + static_cast<std::ptrdiff_t>(listed),
+                            [&](std::uint32_t a, std::uint32_t b) { return p[a] != p[b] ? p[a] > p[b] : a < b; });
+  frame.out_of_scope = scored.out_of_scope_probability >= intent->threshold();
+  // An intent is right only if any is: what the verdict takes away, every intent loses.
+  const float in_scope = 1.0F - scored.out_of_scope_probability;
+  frame.intent_ranking.resize(listed);
+  for (std::size_t i = 0; i < listed; ++i) {
+    frame.intent_ranking[i].name = folder.manifest().intents[order[i]];
+    frame.intent_ranking[i].confidence = p[order[i]] * in_scope;
+  }
+}
+
+void Understander::Parts::TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame) const {
+  const std::span<const text::Token> tokens = workspace.tokens;
+  // The intent tells likely slots from unlikely ones, so that it is ranked for the slots' sake, too.
+  const bool known = !frame.intent_ranking.empty() && !frame.out_of_scope;
+  const std::string_view likely = known ? std::string_view(frame.intent_ranking[0].name) : std::string_view();
+  if (workspace.gap == 0) {
+    slots->Tag(text, tokens, likely, *workspace.slots, frame.slots);
+    return;
+  }
+  // The tagger reads unbroken text: each side of the cut by itself.
+  slots->Tag(text, tokens.first(workspace.gap), likely, *workspace.slots, frame.slots);
+  slots->Tag(text, tokens.subspan(workspace.gap), likely, *workspace.slots, workspace.more_slots);
+  std::ranges::move(workspace.more_slots, std::back_inserter(frame.slots));
+}
+
+Understander::Understander(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Understander::~Understander() = default;
+
+base::Result<std::shared_ptr<const Understander>> Understander::Load(const std::string& path,
+                                                                     const UnderstanderOptions& options) {
+  LOQUAT_ASSIGN(ModelFolder folder, ModelFolder::Open(path, {.verify_hashes = options.verify_hashes}));
+  return FromFolder(std::move(folder), options);
+}
+
+base::Result<std::shared_ptr<const Understander>> Understander::FromFolder(ModelFolder folder,
+                                                                           const UnderstanderOptions& options) {
+  LOQUAT_ASSIGN(const kernels::Isa isa, kernels::ChooseIsa(options.force_isa));
+  std::unique_ptr<Parts> parts(new Parts{.folder = std::move(folder), .intent = {}, .slots = {}});
+  if (parts->folder.HasSection(kIntentHeaderSection)) {
+    LOQUAT_ASSIGN(parts->intent, IntentModel::Load(parts->folder, kernels::RowKernelsFor(isa)));
+  } else if (!parts->folder.manifest().intents.empty()) {
+    return parts->folder.Broken(kIntentHeaderSection, "the manifest lists intents but their section is missing");
+  }
+  if (parts->folder.HasSection(kSlotSection)) {
+    LOQUAT_ASSIGN(const auto section, parts->folder.Section(kSlotSection));
+    LOQUAT_ASSIGN(parts->slots, SlotTagger::Load(section));
+  }
+  return std::shared_ptr<const Understander>(new Understander(std::move(parts)));
+}
+
+std::unique_ptr<Understander::Workspace, void (*)(Understander::Workspace*)> Understander::NewWorkspace() {
+  return {new Workspace, [](Workspace* workspace) { delete workspace; }};
+}
+
+const ModelManifest& Understander::manifest() const {
+  return parts_->folder.manifest();
+}
+
+base::Status Understander::Understand(const domain::Utterance& utterance, const UnderstandOptions& options,
+                                      Workspace& workspace, domain::Frame& frame) const {
+  if (options.tokens_max == 0) return base::InvalidArgument("tokens_max is 0: allow at least one token", "/tokens_max");
+  // Not frame.Clear(): the ranking's strings keep their memory.
+  frame.out_of_scope = false;
+  frame.slots.clear();
+  frame.truncated_tokens = 0;
+  frame.timings = {};
+  Lap lap;
+  LOQUAT_TRY(parts_->Tokenize(utterance.text, options, workspace, frame));
+  frame.locale = utterance.locale == domain::Locale::kAuto ? DetectLocale(workspace.tokens) : utterance.locale;
+  frame.timings.tokenize = lap.Next();
+  const bool tag = options.want_slots && parts_->slots != nullptr;
+  const bool rank = (options.want_intent || tag) && parts_->intent.has_value();
+  if (rank && !workspace.tokens.empty()) {
+    parts_->RankIntents(utterance.text, options, workspace, frame);
+    frame.timings.intent = lap.Next();
+  } else {
+    frame.intent_ranking.clear();
+    frame.out_of_scope = rank;
+  }
+  if (tag && !workspace.tokens.empty()) {
+    parts_->TagSlots(utterance.text, workspace, frame);
+    frame.timings.slots = lap.Next();
+  }
+  if (!options.want_intent) {
+    frame.intent_ranking.clear();
+    frame.out_of_scope = false;
+  }
+  frame.timings.total = frame.timings.tokenize + frame.timings.intent + frame.timings.slots;
+  return {};
+}
+
+}  // namespace loquat::understanding
