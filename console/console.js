@@ -53,6 +53,7 @@ function showIntents(answer) {
 function showSlots(answer) {
   const text = $('annotated');
   text.replaceChildren();
+  text.lang = answer.locale;
   let at = 0;
   for (const slot of answer.slots) {
     const [begin, end] = slot.span.utf16;
@@ -104,40 +105,60 @@ function showError(error) {
   $('error').hidden = !error;
 }
 
-// Sends what is typed; `turn` makes it part of the conversation.
-async function send(text, turn) {
+// Puts what was said into the conversation; gives the place of the reply.
+function beginTurn(text) {
+  const said = make('li', {}, text);
+  const reply = make('li', {class: 'reply'}, '…');
+  $('turns').append(said, reply);
+  $('turns').scrollTop = $('turns').scrollHeight;
+  return {said, reply};
+}
+
+// Sends what is typed; `isTurn` makes it part of the conversation, whose answers all count, also those that come late.
+async function send(text, isTurn) {
   const number = ++sequence;
+  const turn = isTurn ? beginTurn(text) : null;
   try {
     const answer = await understand(turn ? {text, session, reply: true} : {text});
+    if (turn) {
+      turn.reply.textContent = answer.reply.text || '…';
+      if (answer.session.id === session) showSession(answer.session);
+    }
     if (number < shown) return;
     shown = number;
     showError(null);
     show(answer);
-    if (turn) {
-      $('turns').append(make('li', {}, text), make('li', {class: 'reply'}, answer.reply.text || '…'));
-      $('turns').scrollTop = $('turns').scrollHeight;
-      showSession(answer.session);
-    }
   } catch (error) {
+    turn?.said.remove();
+    turn?.reply.remove();
+    if (turn && !$('text').value) $('text').value = text;
     if (number >= shown) showError(error);
   }
 }
 
 function clearText() {
+  shown = ++sequence;  // What is still under way comes too late.
   $('text').value = '';
   $('annotated').replaceChildren();
   $('intents').replaceChildren();
   $('slots').hidden = true;
+  $('timings').replaceChildren();
+  $('delivery').textContent = '';
+  $('json').textContent = '';
   $('scope').hidden = true;
   showError(null);
 }
 
 async function showStatus() {
+  const say = (state, words) => {
+    $('status').dataset.state = state;
+    if ($('status').textContent !== words) $('status').textContent = words;
+  };
   try {
     const response = await fetch('/readyz');
-    $('status').textContent = response.ok ? 'ready' : 'not ready';
+    say(response.ok ? 'good' : 'bad', response.ok ? 'ready' : 'not ready');
   } catch {
-    $('status').textContent = 'the server does not answer';
+    say('bad', 'the server does not answer');
   }
 }
 
@@ -149,6 +170,7 @@ $('form').addEventListener('submit', (event) => {
   send(text, true);
 });
 $('text').addEventListener('input', () => ($('text').value ? send($('text').value, false) : clearText()));
+$('key').addEventListener('change', () => $('text').value && send($('text').value, false));
 $('new-session').addEventListener('click', () => {
   session = newId();
   $('turns').replaceChildren();
@@ -156,6 +178,7 @@ $('new-session').addEventListener('click', () => {
   $('text').focus();
 });
 document.addEventListener('keydown', (event) => {
+  if (event.isComposing) return;  // The keys belong to the input method.
   if (event.key === 'Escape') {
     clearText();
     $('text').focus();

@@ -66,6 +66,8 @@ void Cli::AddTrainAndEval() {
   command->add_option("--out", train.out, "Model folder to write")->required();
   command->add_option("--threads", train.threads, "0: one a core; the model is the same for any number");
   command->add_option("--seed", train.seed, "Of the random choices in training")->capture_default_str();
+  command->add_option("--intent-bytes", train.intent_bytes_max,
+                      "Largest size of the intent classifier in bytes; the least telling features go; 0: 48 MiB");
   command->add_flag("--json", train.json, "The summary as JSON");
   command->callback([this] { exit_code = Train(train); });
 

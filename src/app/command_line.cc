@@ -5,12 +5,17 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <utility>
+#include <vector>
 
 #include "app/commands.h"
 
 namespace loquat::app {
 namespace {
+
+constexpr const char* kForceIsa = "LOQUAT_FORCE_ISA";
 
 std::filesystem::path ProgramFolder() {
   std::error_code error;
@@ -48,7 +53,16 @@ base::Result<std::string> ModelPathOr(const std::string& path) {
 }
 
 config::Sources SourcesOf(const std::string& file, const std::vector<std::string>& sets) {
-  return {.file = file, .variables = config::VariablesFrom(environ), .overrides = sets};
+  config::Variables variables = config::VariablesFrom(environ);
+  // Not keys: the one is read below, the other by the tests.
+  std::erase_if(variables,
+                [](const auto& variable) { return variable.first == kForceIsa || variable.first == "LOQUAT_BINARY"; });
+  return {.file = file, .variables = std::move(variables), .overrides = sets};
+}
+
+understanding::UnderstanderOptions ForcedIsa() {
+  const char* isa = std::getenv(kForceIsa);
+  return {.force_isa = isa == nullptr ? "" : isa};
 }
 
 }  // namespace loquat::app

@@ -36,6 +36,7 @@ struct TrainArguments {
   std::string out;
   std::uint32_t threads = 0;  // Zero: one a core.
   std::uint64_t seed = 1;
+  std::uint64_t intent_bytes_max = 0;  // Of the classifier; zero: the default of TrainOptions.
   bool json = false;
 };
 int Train(const TrainArguments& arguments);

@@ -39,7 +39,7 @@ base::Result<understanding::Evaluation> Run(const EvalArguments& arguments) {
   LOQUAT_ASSIGN(understanding::Dataset dataset, understanding::ReadDataset(arguments.files));
   for (const std::string& file : arguments.out_of_scope) LOQUAT_TRY(AddForeignLines(file, dataset));
   LOQUAT_ASSIGN(const std::string path, ModelPathOr(arguments.model));
-  LOQUAT_ASSIGN(const auto understander, understanding::Understander::Load(path));
+  LOQUAT_ASSIGN(const auto understander, understanding::Understander::Load(path, ForcedIsa()));
   const base::SystemClock clock;
   ProgressBar bar(STDERR_FILENO, clock);
   const auto make = [&]() -> understanding::UnderstandFunction {

@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "app/address.h"
-#include "app/net_metrics.h"
+#include "app/command_line.h"
 #include "app/routes.h"
 #include "app/server_vars.h"
 #include "config/live.h"
 #include "ingress/http/error_body.h"
 #include "net/event_loop.h"
+#include "net/net_metrics.h"
 #include "net/tls.h"
 #include "observe/process_metrics.h"
 #include "observe/rotating_file.h"
@@ -111,7 +112,7 @@ struct Server::Parts {
   pipeline::UnderstandPipeline understand;
   pipeline::SessionUseCases session_use_cases;
   pipeline::Health health;
-  NetMetrics net_metrics;
+  net::NetMetrics net_metrics;
   Routes routes;
   net::EventLoops loops;
   net::HttpServer http;
@@ -171,9 +172,13 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   auto clock = std::make_unique<base::SystemClock>();
   const base::TimePoint begin = clock->Now();
   const ModelOptions& model = options.value.model;
-  LOQUAT_ASSIGN(auto assistant, pipeline::Assistant::Load(model.name, model_path, {.force_isa = model.isa}));
+  LOQUAT_ASSIGN(auto assistant,
+                pipeline::Assistant::Load(
+                    model.name, model_path,
+                    model.isa.empty() ? ForcedIsa() : understanding::UnderstanderOptions{.force_isa = model.isa}));
   LOQUAT_ASSIGN(auto sinks, MakeSinks(options.value.log, *clock));
   auto parts = std::make_unique<Parts>(options.value, std::move(clock), std::move(assistant), std::move(sinks));
+  for (const std::string& warning : options.warnings) parts->log.Warn("configuration", {{"warning", warning}});
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
   parts->loops.Start();

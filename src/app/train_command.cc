@@ -62,6 +62,7 @@ int Train(const TrainArguments& arguments) {
   if (!dataset.has_value()) return Fail(dataset.error());
   const base::SystemClock clock;
   understanding::TrainOptions options{.threads = arguments.threads, .seed = arguments.seed};
+  if (arguments.intent_bytes_max > 0) options.intent_bytes_max = arguments.intent_bytes_max;
   base::Result<understanding::TrainSummary> summary = base::Internal("training did not start");
   {
     ProgressBar bar(STDERR_FILENO, clock);

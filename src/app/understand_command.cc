@@ -69,7 +69,7 @@ int Understand(const UnderstandArguments& arguments) {
   if (!path.has_value()) return Fail(path.error());
   const auto reference = ParseReferenceTime(arguments.reference_time, base::SystemClock());
   if (!reference.has_value()) return Fail(reference.error());
-  const auto assistant = pipeline::Assistant::Load("assistant", *path);
+  const auto assistant = pipeline::Assistant::Load("assistant", *path, ForcedIsa());
   if (!assistant.has_value()) return Fail(assistant.error());
   if (!arguments.text.empty() && arguments.text != "-") {
     return UnderstandLine(**assistant, arguments, *reference, arguments.text);

@@ -144,11 +144,11 @@ TEST(NetMetrics, EventsBecomeSeries) {
   metrics.OnBytes(10, 20);
   metrics.OnProtocolError("bad_chunk");
   const std::string text = registry.Text();
-  for (const char* line : {"loquat_http_connections 1", "loquat_http_connections_accepted_total{transport=\"tls\"} 1",
-                           "loquat_http_connections_refused_total{reason=\"connections\"} 1",
-                           "loquat_http_requests_total{version=\"2\",status=\"404\"} 2",
-                           "loquat_http_bytes_total{direction=\"written\"} 20",
-                           "loquat_http_protocol_errors_total{reason=\"bad_chunk\"} 1"}) {
+  for (const char* line :
+       {"loquat_connections_open 1", "loquat_connections_opened_total{transport=\"tls\"} 1",
+        "loquat_connections_refused_total{reason=\"connections\"} 1",
+        "loquat_http_messages_total{version=\"2\",status=\"404\"} 2", "loquat_network_written_bytes_total 20",
+        "loquat_protocol_errors_total{reason=\"bad_chunk\"} 1"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
   }
 }

@@ -4,27 +4,26 @@
 #include <string>
 
 namespace loquat::net {
+namespace {
+
+observe::CounterFamily& Opened(observe::Registry& registry) {
+  return registry.AddCounterFamily("loquat_connections_opened_total", "Client connections taken into service.",
+                                   {"transport"});
+}
+
+}  // namespace
 
 NetMetrics::NetMetrics(observe::Registry& registry)
-    : open_(registry.AddGauge("loquat_http_connections", "Client connections that are open now.")),
-      accepted_plain_(registry
-                          .AddCounterFamily("loquat_http_connections_accepted_total",
-                                            "Client connections taken into service.", {"transport"})
-                          .With({"plain"})),
-      accepted_tls_(registry
-                        .AddCounterFamily("loquat_http_connections_accepted_total",
-                                          "Client connections taken into service.", {"transport"})
-                        .With({"tls"})),
-      bytes_read_(registry.AddCounterFamily("loquat_http_bytes_total", "Bytes over client connections.", {"direction"})
-                      .With({"read"})),
-      bytes_written_(
-          registry.AddCounterFamily("loquat_http_bytes_total", "Bytes over client connections.", {"direction"})
-              .With({"written"})),
-      refused_(registry.AddCounterFamily("loquat_http_connections_refused_total",
+    : open_(registry.AddGauge("loquat_connections_open", "Client connections that are open now.")),
+      accepted_plain_(Opened(registry).With({"tcp"})),
+      accepted_tls_(Opened(registry).With({"tls"})),
+      bytes_read_(registry.AddCounter("loquat_network_read_bytes_total", "Bytes read from clients.")),
+      bytes_written_(registry.AddCounter("loquat_network_written_bytes_total", "Bytes written to clients.")),
+      refused_(registry.AddCounterFamily("loquat_connections_refused_total",
                                          "Client connections that were turned away.", {"reason"})),
-      requests_(registry.AddCounterFamily("loquat_http_requests_total", "Requests that a handler answered.",
+      requests_(registry.AddCounterFamily("loquat_http_messages_total", "Requests that a handler answered.",
                                           {"version", "status"})),
-      errors_(registry.AddCounterFamily("loquat_http_protocol_errors_total",
+      errors_(registry.AddCounterFamily("loquat_protocol_errors_total",
                                         "Requests and connections ended for a fault of the client's.", {"reason"})) {}
 
 void NetMetrics::OnConnectionOpened(bool secure) {

@@ -1,5 +1,4 @@
-// The server's events as metrics: loquat_http_connections, …_refused_total{reason}, …_requests_total{version,status},
-// …_bytes_total, …_protocol_errors_total{reason}.
+// The server's events as metrics: connections, bytes, requests by version and status, faults of clients by reason.
 // Threads and lifetime: as NetObserver; the registry outlives it.
 
 #pragma once

@@ -1,11 +1,30 @@
 #include "pipeline/assistant.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <utility>
+#include <vector>
 
 #include "base/file.h"
 
 namespace loquat::pipeline {
+namespace {
+
+base::Result<understanding::ValueNormalizer> NormalizerFor(const context::DomainFile& domain, const std::string& file) {
+  std::vector<std::pair<std::string, understanding::ValueKind>> kinds;
+  for (const auto& [name, entity] : domain.entities) {
+    const auto kind = understanding::ParseValueKind(entity.kind);
+    if (!kind) {
+      return base::InvalidArgument(fmt::format(
+          "{}: entities.{}.kind: \"{}\" is no kind of value; docs/values.md lists them", file, name, entity.kind));
+    }
+    kinds.emplace_back(name, *kind);
+  }
+  return understanding::ValueNormalizer(std::move(kinds));
+}
+
+}  // namespace
 
 base::Result<std::shared_ptr<const Assistant>> Assistant::Load(std::string name, std::string path,
                                                                const understanding::UnderstanderOptions& options) {
@@ -17,6 +36,7 @@ base::Result<std::shared_ptr<const Assistant>> Assistant::Load(std::string name,
     LOQUAT_ASSIGN(const std::string yaml, base::ReadFile(domain_file, kDomainFileBytesMax));
     LOQUAT_ASSIGN(const context::DomainFile domain, context::ParseDomainFile(yaml, domain_file));
     assistant->dialogue = context::DialogueDomain(domain);
+    LOQUAT_ASSIGN(assistant->values, NormalizerFor(domain, domain_file));
     LOQUAT_ASSIGN(assistant->replies, response::Replies::FromDomain(domain, domain_file));
   }
   assistant->name = std::move(name);
@@ -27,6 +47,8 @@ base::Result<std::shared_ptr<const Assistant>> Assistant::Load(std::string name,
 base::Status Assistant::Understand(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,
                                    understanding::Understander::Workspace& workspace, domain::Frame& frame) const {
   LOQUAT_TRY(understander->Understand(utterance, options, workspace, frame));
+  values.Apply(utterance.text, {.utc = options.reference_time, .utc_offset_minutes = options.utc_offset_minutes},
+               frame);
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "context/dialogue_domain.h"
 #include "response/replies.h"
 #include "understanding/understander.h"
+#include "understanding/values/value_normalizer.h"
 
 namespace loquat::pipeline {
 
@@ -23,6 +24,7 @@ struct Assistant {
   std::shared_ptr<const understanding::Understander> understander;
   context::DialogueDomain dialogue;
   response::Replies replies;
+  understanding::ValueNormalizer values;  // By the kinds of the domain's entities.
 
   // Understands, and gives each slot's value its normal form. Errors: those of Understander::Understand.
   base::Status Understand(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,

@@ -101,7 +101,11 @@ base::Status UnderstandPipeline::Understand(const UnderstandRequest& request, co
                                                  .reference_time = request.reference_time,
                                                  .utc_offset_minutes = request.utc_offset_minutes};
   const auto scratch = scratch_.Acquire();
-  return settings.assistant->Understand(request.utterance, options, *scratch->workspace, answer.frame);
+  base::Status done = settings.assistant->Understand(request.utterance, options, *scratch->workspace, answer.frame);
+  if (!done.has_value() && done.error().code == base::Code::kInvalidArgument && done.error().param.empty()) {
+    done.error().param = "/text";
+  }
+  return done;
 }
 
 base::Status UnderstandPipeline::DecideDelivery(const UnderstandRequest& request, const UnderstandSettings& settings,
@@ -128,6 +132,7 @@ awaitable<base::Status> UnderstandPipeline::Converse(const base::CallContext& ca
   answer.session = nullptr;
   answer.reply.reset();
   if (request.utterance.session.empty()) {
+    LOQUAT_CO_TRY(MayEnter("the reply was made", call, deadline, clock_));
     domain::Session alone;
     alone.turn_count = 1;
     if (request.want_reply) reply = Reply(request, settings, answer.frame, alone);

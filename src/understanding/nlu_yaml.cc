@@ -45,13 +45,12 @@ class NluReader {
     }
     if (text_.starts_with(kByteOrderMark)) text_.remove_prefix(kByteOrderMark.size());
     LOQUAT_TRY(CheckBytes());
+    LOQUAT_TRY(CheckDocuments());
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text_));
-      if (documents.size() > 1)
-        return builder_.Bad(1, "the file holds several YAML documents; put each into a file of its own");
-      if (documents.empty() || documents[0].IsNull())
-        return builder_.Bad(1, "the file is empty; it needs a section \"nlu:\"");
-      return ReadRoot(documents[0]);
+      // Not LoadAll: yaml-cpp 0.7's never returns on some text that is no YAML (" ,a&*b").
+      const YAML::Node root = YAML::Load(std::string(text_));
+      if (root.IsNull()) return builder_.Bad(1, "the file is empty; it needs a section \"nlu:\"");
+      return ReadRoot(root);
     } catch (const YAML::Exception& error) {
       const std::uint32_t line = error.mark.line < 0 ? 1 : static_cast<std::uint32_t>(error.mark.line) + 1;
       return builder_.Bad(line, fmt::format("this is not valid YAML: {}", error.msg));
@@ -60,6 +59,7 @@ class NluReader {
 
  private:
   base::Status CheckBytes() const;
+  base::Status CheckDocuments() const;
   base::Status ReadRoot(const YAML::Node& root);
   base::Status ReadVersion(const YAML::Node& version);
   base::Status ReadItem(const YAML::Node& item);
@@ -96,6 +96,26 @@ base::Status NluReader::CheckBytes() const {
     const auto line = static_cast<std::uint32_t>(
         std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(zero), '\n') + 1);
     return builder_.Bad(line, "a zero byte stands here; this is not a text file");
+  }
+  return {};
+}
+
+// A second document would go unread. A line of "---" at the left edge begins one wherever it stands (YAML 1.2.2,
+// section 9.1.2).
+base::Status NluReader::CheckDocuments() const {
+  bool content = false;
+  std::uint32_t line = 0;
+  for (std::size_t at = 0; at < text_.size();) {
+    const std::size_t end = std::min(text_.find('\n', at), text_.size());
+    const std::string_view raw = text_.substr(at, end - at);
+    at = end + 1;
+    ++line;
+    const bool marker = raw.starts_with("---") && (raw.size() == 3 || Trim(raw.substr(3, 1)).empty());
+    if (marker && content) {
+      return builder_.Bad(line, "a second YAML document begins here; put each into a file of its own");
+    }
+    const std::string_view word = Trim(raw);
+    content |= marker || (!word.empty() && word[0] != '#' && raw[0] != '%');
   }
   return {};
 }

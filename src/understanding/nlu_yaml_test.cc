@@ -224,7 +224,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"Empty", "", "nlu.yml:1", "needs a section"},
         Malformed{"NotAMap", "- a\n", "nlu.yml:1", "must be a map"},
         Malformed{"NotYaml", "version: \"3.1\"\nnlu: [\n", "nlu.yml:3", "not valid YAML"},
-        Malformed{"TwoDocuments", "a: 1\n---\nb: 2\n", "nlu.yml:1", "several YAML documents"},
+        Malformed{"TwoDocuments", "a: 1\n---\nb: 2\n", "nlu.yml:2", "second YAML document"},
         Malformed{"UnknownVersion", "version: \"4.0\"\nnlu: []\n", "nlu.yml:1",
                   "allowed are \"2.0\", \"3.0\", \"3.1\""},
         Malformed{"UnknownSection", "version: \"3.1\"\nnul: []\n", "nlu.yml:2", "unknown key \"nul\""},
@@ -260,6 +260,18 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"NotUtf8", Intent("    - a\n    - \xFF\n"), "nlu.yml:6", "not valid UTF-8"},
         Malformed{"ZeroByte", Intent(std::string("    - a\n    - b\0\n", 16)), "nlu.yml:6", "zero byte"}),
     [](const auto& info) { return info.param.name; });
+
+// yaml-cpp 0.7 never returned from this text.
+TEST(NluYaml, ReturnsFromTextThatIsNoYaml) {
+  EXPECT_FALSE(Read(" ,a&*vers_on\n\n").has_value());
+  EXPECT_FALSE(Read("]").has_value());
+}
+
+TEST(NluYaml, TakesOneDocumentWithItsMark) {
+  const Dataset dataset = MustRead("%YAML 1.2\n# training data\n---\n" + Intent("    - --- x\n"));
+  ASSERT_EQ(dataset.examples.size(), 1U);
+  EXPECT_EQ(dataset.examples[0].text, "--- x");
+}
 
 TEST(NluYaml, RefusesDeepNestingInsteadOfOverflowing) {
   EXPECT_FALSE(Read(std::string(100'000, '[')).has_value());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -14,6 +15,16 @@ using boost::asio::awaitable;
 
 constexpr std::string_view kPart = "{}";
 constexpr std::string_view kNoRoute = "none";
+// What a page of another origin may send.
+constexpr std::string_view kCallerHeaders =
+    "authorization, content-type, x-api-key, x-request-id, traceparent, tracestate, x-request-timeout-ms, "
+    "x-request-deadline-ms, x-priority";
+
+// Clients may send any word as a method: unknown ones share a label, so that nobody can fill up the metric's series.
+std::string_view MethodLabel(std::string_view method) {
+  constexpr std::array<std::string_view, 7> kKnown = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+  return std::ranges::find(kKnown, method) == kKnown.end() ? observe::kOtherLabel : method;
+}
 
 std::string AllowedMethods(const auto& methods) {
   std::string list = "OPTIONS";
@@ -71,28 +82,29 @@ Router::Route* Router::Find(std::string_view path, std::string_view& part) const
 }
 
 bool Router::AllowOrigin(HttpCall& call) const {
-  const std::string_view origin = call.request().Header("origin");
-  if (origin.empty() || options_.cors_origins.empty()) return false;
+  if (options_.cors_origins.empty()) return false;
   const bool any = std::ranges::find(options_.cors_origins, "*") != options_.cors_origins.end();
+  // Said on every answer, so that no cache gives one origin's answer to another.
+  if (!any) call.AddHeader("Vary", "Origin");
+  const std::string_view origin = call.request().Header("origin");
+  if (origin.empty()) return false;
   if (!any && std::ranges::find(options_.cors_origins, origin) == options_.cors_origins.end()) return false;
   call.AddHeader("Access-Control-Allow-Origin", any ? "*" : std::string(origin));
-  call.AddHeader("Vary", "Origin");
   return true;
 }
 
-void Router::AnswerPreflight(HttpCall& call, const Route& route) const {
+void Router::AnswerOptions(HttpCall& call, const Route& route, bool origin_allowed) const {
   const std::string methods = AllowedMethods(route.methods);
   std::vector<net::HttpHeader> headers = {{"Allow", methods}};
-  if (AllowOrigin(call)) {
+  if (origin_allowed) {
     headers.push_back({"Access-Control-Allow-Methods", methods});
-    headers.push_back(
-        {"Access-Control-Allow-Headers", "authorization, content-type, x-api-key, x-request-id, traceparent"});
+    headers.push_back({"Access-Control-Allow-Headers", kCallerHeaders});
     headers.push_back({"Access-Control-Max-Age", "600"});
   }
   call.Respond(204, {}, {}, headers);
 }
 
-awaitable<void> Router::Dispatch(HttpCall& call, const Route* route) {
+awaitable<void> Router::Dispatch(HttpCall& call, const Route* route, bool origin_allowed) {
   const std::string_view method = call.request().method;
   if (route == nullptr) {
     call.Fail(
@@ -102,10 +114,9 @@ awaitable<void> Router::Dispatch(HttpCall& call, const Route* route) {
     co_return;
   }
   if (method == "OPTIONS") {
-    AnswerPreflight(call, *route);
+    AnswerOptions(call, *route, origin_allowed);
     co_return;
   }
-  AllowOrigin(call);
   const auto endpoint = route->methods.find(method == "HEAD" ? std::string_view("GET") : method);
   if (endpoint == route->methods.end()) {
     call.AddHeader("Allow", AllowedMethods(route->methods));
@@ -135,7 +146,7 @@ void Router::Record(HttpCall& call, Route* route) {
     route->seconds->Observe(std::chrono::duration<double>(elapsed).count());
     route->latency.Record(static_cast<std::uint64_t>(std::chrono::nanoseconds(elapsed).count()));
   }
-  requests_.With({pattern, call.request().method, status}).Increment();
+  requests_.With({pattern, MethodLabel(call.request().method), status}).Increment();
   const base::Error* failure = call.failure();
   if (failure != nullptr) refusals_.With({base::CodeName(failure->code), failure->reason}).Increment();
 
@@ -166,8 +177,9 @@ awaitable<void> Router::Handle(net::HttpExchange& exchange) {
   std::string_view part;
   Route* route = Find(exchange.request().path, part);
   call.set_path_part(part);
+  const bool origin_allowed = AllowOrigin(call);
   if (made.status.has_value()) {
-    co_await Dispatch(call, route);
+    co_await Dispatch(call, route, origin_allowed);
   } else {
     call.Fail(made.status.error());
   }

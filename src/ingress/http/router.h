@@ -61,8 +61,8 @@ class Router final : public net::HttpHandler {
 
   Route* Find(std::string_view path, std::string_view& part) const;
   bool AllowOrigin(HttpCall& call) const;
-  void AnswerPreflight(HttpCall& call, const Route& route) const;
-  boost::asio::awaitable<void> Dispatch(HttpCall& call, const Route* route);
+  void AnswerOptions(HttpCall& call, const Route& route, bool origin_allowed) const;
+  boost::asio::awaitable<void> Dispatch(HttpCall& call, const Route* route, bool origin_allowed);
   void Record(HttpCall& call, Route* route);
 
   // Constant once serving.

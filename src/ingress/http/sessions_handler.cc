@@ -6,6 +6,7 @@
 #include "base/json_fields.h"
 #include "base/json_writer.h"
 #include "ingress/http/frame_json.h"
+#include "ingress/http/json_body.h"
 #include "net/url.h"
 
 namespace loquat::ingress {
@@ -30,7 +31,7 @@ void RespondWith(const domain::Session& session, int status, HttpCall& call) {
 base::Result<std::string> ReadForkBody(std::string_view body, observe::IdGenerator& ids) {
   if (body.empty()) return ids.RequestId();
   base::JsonParser parser;
-  LOQUAT_ASSIGN(const base::JsonValue root, parser.Parse(body));
+  LOQUAT_ASSIGN(const base::JsonValue root, ParseJsonBody(body, parser));
   base::JsonFaults faults;
   base::JsonFields fields(root, faults);
   std::string id(fields.Optional("id").String({.min_bytes = 1}));

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/json_fields.h"
+#include "ingress/http/json_body.h"
+#include "net/url.h"
 #include "pipeline/sessions.h"
 
 namespace loquat::ingress {
@@ -14,9 +16,6 @@ namespace {
 using base::JsonField;
 using base::JsonFields;
 using pipeline::UnderstandRequest;
-
-// 1970 to 9999 in milliseconds: the years that ISO 8601 dates of four digits can say.
-constexpr std::int64_t kUnixMsMax = 253'402'300'799'999;
 
 enum class Feature : std::uint8_t { kIntent, kSlots };
 enum class DeliveryWord : std::uint8_t { kAuto, kSync, kCallback, kStream };
@@ -42,7 +41,12 @@ void ReadDelivery(JsonFields& fields, UnderstandRequest& request) {
   if (word == DeliveryWord::kSync) request.delivery = domain::DeliveryMode::kSync;
   if (word == DeliveryWord::kCallback) request.delivery = domain::DeliveryMode::kCallback;
   if (word == DeliveryWord::kStream) request.delivery = domain::DeliveryMode::kStream;
-  request.callback_url = fields.Optional("callback_url").String({.min_bytes = 1, .max_bytes = kCallbackUrlBytesMax});
+  const JsonField url = fields.Optional("callback_url");
+  request.callback_url = url.String({.min_bytes = 1, .max_bytes = kCallbackUrlBytesMax});
+  if (request.callback_url.empty()) return;
+  if (const auto parsed = net::ParseHttpUrl(request.callback_url); !parsed.has_value()) {
+    url.Fault(fmt::format("{} must be an http or https URL: {}", url.Pointer(), parsed.error().message));
+  }
 }
 
 void ReadSession(const JsonField& field, UnderstandRequest& request) {
@@ -56,7 +60,7 @@ void ReadTimeBase(JsonFields& fields, base::WallTime now, UnderstandRequest& req
   const JsonField reference = fields.Optional("reference_time_ms");
   request.reference_time = reference.present()
                                ? base::WallTime(std::chrono::duration_cast<base::WallTime::duration>(
-                                     std::chrono::milliseconds(reference.Int({.min = 0, .max = kUnixMsMax}))))
+                                     std::chrono::milliseconds(reference.Int({.min = 0, .max = kReferenceTimeMsMax}))))
                                : now;
   request.utc_offset_minutes = static_cast<std::int32_t>(
       fields.Optional("utc_offset_minutes").Int({.min = -kUtcOffsetMinutesMax, .max = kUtcOffsetMinutesMax}, 0));
@@ -94,7 +98,7 @@ void Declare(config::Section<UnderstandBodyLimits>& section) {
 
 base::Result<UnderstandBody> ParseUnderstandBody(std::string_view body, base::WallTime now,
                                                  const UnderstandBodyLimits& limits, base::JsonParser& parser) {
-  LOQUAT_ASSIGN(const base::JsonValue root, parser.Parse(body));
+  LOQUAT_ASSIGN(const base::JsonValue root, ParseJsonBody(body, parser));
   UnderstandBody result;
   base::JsonFaults faults;
   JsonFields fields(root, faults);

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -25,6 +26,8 @@ void Declare(config::Section<UnderstandBodyLimits>& section);
 
 inline constexpr std::size_t kCallbackUrlBytesMax = 2048;
 inline constexpr int kUtcOffsetMinutesMax = 14 * 60;
+// The end of the year 2199: what the clock's nanoseconds can say (until 2262), with room for "in fifty years".
+inline constexpr std::int64_t kReferenceTimeMsMax = 7'258'118'399'999;
 
 struct UnderstandBody {
   bool batch = false;

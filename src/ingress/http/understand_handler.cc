@@ -19,6 +19,12 @@ namespace {
 constexpr std::size_t kIdleMemoriesMax = 64;
 constexpr std::size_t kAnswerBytesUsual = 2048;
 
+// The pipeline points into the one input that it sees; in a batch that input lies below /inputs.
+base::Error InBatch(base::Error error, std::size_t index) {
+  if (error.param.starts_with('/')) error.param.insert(0, "/inputs/" + std::to_string(index));
+  return error;
+}
+
 bool WantsEvents(const net::HttpRequest& request) {
   return request.Header("accept").contains(kEventStream);
 }
@@ -91,7 +97,7 @@ awaitable<void> UnderstandEndpoint::ServeBatch(HttpCall& call, const UnderstandB
       co_return;
     } else {
       json.Key("error");
-      WriteError(done.error(), id, json);
+      WriteError(InBatch(done.error(), i), id, json);
     }
     json.EndObject();
   }

@@ -1,0 +1,244 @@
+// The commands as functions: what they print, and the exit codes that scripts rely on.
+
+#include "app/commands.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+#include <string>
+
+#include "app/command_line.h"
+#include "base/json_value.h"
+#include "net/test_server.h"
+#include "pipeline/test_assistant.h"
+
+namespace loquat::app {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Outcome {
+  int exit_code;
+  std::string out, err;
+};
+
+Outcome Capture(const std::function<int()>& command) {
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  Outcome outcome{command(), {}, {}};
+  outcome.out = testing::internal::GetCapturedStdout();
+  outcome.err = testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+bool IsJson(std::string_view text) {
+  return base::JsonParser().Parse(text).has_value();
+}
+
+class CommandsTest : public testing::Test {
+ protected:
+  std::string Write(std::string_view name, std::string_view text) const {
+    const std::string path = folder_.File(name);
+    EXPECT_TRUE(base::WriteFileAtomically(path, text).has_value());
+    return path;
+  }
+  const pipeline::TempFolder folder_;
+};
+
+TEST_F(CommandsTest, AFailureIsOneLineOnStandardError) {
+  const Outcome outcome = Capture([] { return Fail(base::NotFound("there is no such thing")); });
+  EXPECT_EQ(outcome.exit_code, kExitFailure);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "loquat: there is no such thing\n");
+}
+
+TEST_F(CommandsTest, TheBundledModelIsLookedForInTheWorkingDirectory) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  EXPECT_EQ(BundledModelPath(), "");
+  EXPECT_EQ(*ModelPathOr("some/model"), "some/model");
+  const auto missing = ModelPathOr("");
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_THAT(missing.error().message, HasSubstr("--model"));
+  std::filesystem::create_directories("models/assistant");
+  EXPECT_EQ(BundledModelPath(), "");  // A folder without a manifest is no model.
+  Write("models/assistant/manifest.json", "{}");
+  EXPECT_EQ(*ModelPathOr(""), "models/assistant");
+  std::filesystem::current_path(before);
+}
+
+TEST_F(CommandsTest, SourcesTakeTheEnvironment) {
+  ASSERT_EQ(::setenv("LOQUAT_LOG_LEVEL", "debug", 1), 0);
+  const config::Sources sources = SourcesOf("a.yaml", {"log.format=json"});
+  ASSERT_EQ(::unsetenv("LOQUAT_LOG_LEVEL"), 0);
+  EXPECT_EQ(sources.file, "a.yaml");
+  EXPECT_THAT(sources.overrides, testing::ElementsAre("log.format=json"));
+  config::Sources without_file = sources;
+  without_file.file.clear();
+  const auto loaded = config::Load<Options>(without_file);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_EQ(loaded->value.log.level, observe::Level::kDebug);
+  EXPECT_EQ(loaded->value.log.format, LogFormat::kJson);
+}
+
+TEST_F(CommandsTest, ConfigCheckPrintsWhatHolds) {
+  const std::string file = Write("good.yaml", "delivery: {sync_timeout: 1s}\n");
+  const Outcome outcome = Capture([&] { return ConfigCheck({.file = file, .sets = {"sessions.ttl=5m"}}); });
+  EXPECT_EQ(outcome.exit_code, kExitOk);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("  sync_timeout: 1s\n"), HasSubstr("  ttl: 5m\n"), HasSubstr(file + ":1")));
+  const auto again = config::LoadText<Options>(outcome.out, "printed.yaml");
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_EQ(again->sessions.ttl, std::chrono::minutes(5));
+}
+
+TEST_F(CommandsTest, ConfigCheckSaysEverythingThatIsWrong) {
+  const std::string file = Write("bad.yaml", "delivery: {sync_timeout: 1y}\nlog: {level: loud}\n");
+  const Outcome outcome = Capture([&] { return ConfigCheck({.file = file, .sets = {}}); });
+  EXPECT_EQ(outcome.exit_code, kExitFailure);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("bad.yaml:1:"), HasSubstr("bad.yaml:2:")));
+  EXPECT_EQ(Capture([&] { return ConfigCheck({.file = folder_.File("none.yaml"), .sets = {}}); }).exit_code,
+            kExitFailure);
+}
+
+TEST_F(CommandsTest, UnderstandPrintsAFrame) {
+  UnderstandArguments arguments{
+      .text = "play some jazz", .model = pipeline::TestModel::Path(), .json = false, .reference_time = {}};
+  const Outcome text = Capture([&] { return Understand(arguments); });
+  EXPECT_EQ(text.exit_code, kExitOk);
+  EXPECT_THAT(text.out, StartsWith("play some jazz\n  intent  play_music "));
+  arguments.json = true;
+  arguments.reference_time = "2026-11-21T09:00:00+08:00";
+  const Outcome json = Capture([&] { return Understand(arguments); });
+  EXPECT_TRUE(IsJson(json.out)) << json.out;
+  EXPECT_THAT(json.out, HasSubstr("\"intent\":{\"name\":\"play_music\""));
+}
+
+TEST_F(CommandsTest, UnderstandReadsLinesAndGoesOnAfterABadOne) {
+  std::istringstream lines("play some jazz\r\n\xff\n\n上海今天天气怎么样\n");
+  std::streambuf* const before = std::cin.rdbuf(lines.rdbuf());
+  const Outcome outcome = Capture([] {
+    return Understand({.text = "-", .model = pipeline::TestModel::Path(), .json = false, .reference_time = {}});
+  });
+  std::cin.rdbuf(before);
+  std::cin.clear();
+  EXPECT_EQ(outcome.exit_code, kExitFailure);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("play_music"), HasSubstr("nothing to understand"), HasSubstr("weather")));
+  EXPECT_EQ(outcome.err, "loquat: the text is not UTF-8\n");
+}
+
+TEST_F(CommandsTest, UnderstandSaysWhatIsWrongWithItsArguments) {
+  const auto run = [](UnderstandArguments arguments) { return Capture([&] { return Understand(arguments); }); };
+  EXPECT_EQ(run({.text = "a", .model = folder_.File("none"), .json = false, .reference_time = {}}).exit_code,
+            kExitFailure);
+  const Outcome time =
+      run({.text = "a", .model = pipeline::TestModel::Path(), .json = false, .reference_time = "soon"});
+  EXPECT_EQ(time.exit_code, kExitFailure);
+  EXPECT_THAT(time.err, HasSubstr("soon"));
+}
+
+constexpr std::string_view kExamples =
+    "{\"text\":\"play some jazz\",\"intent\":\"play\"}\n{\"text\":\"play a song\",\"intent\":\"play\"}\n"
+    "{\"text\":\"start some music\",\"intent\":\"play\"}\n{\"text\":\"wake me at seven\",\"intent\":\"alarm\"}\n"
+    "{\"text\":\"set an alarm\",\"intent\":\"alarm\"}\n{\"text\":\"alarm at noon\",\"intent\":\"alarm\"}\n";
+
+TEST_F(CommandsTest, TrainsAndEvaluates) {
+  const std::string data = Write("data.jsonl", kExamples);
+  const std::string model = folder_.File("model");
+  const Outcome trained = Capture([&] { return Train({.files = {data}, .out = model, .threads = 1, .json = true}); });
+  ASSERT_EQ(trained.exit_code, kExitOk) << trained.err;
+  ASSERT_TRUE(IsJson(trained.out)) << trained.out;
+  EXPECT_THAT(trained.out, HasSubstr("\"examples\":6"));
+  EXPECT_THAT(Capture([&] { return Train({.files = {data}, .out = model, .threads = 1}); }).out,
+              StartsWith("trained 2 intents"));
+
+  const Outcome json =
+      Capture([&] { return Eval({.files = {data}, .model = model, .out_of_scope = {}, .threads = 1, .json = true}); });
+  EXPECT_EQ(json.exit_code, kExitOk) << json.err;
+  EXPECT_TRUE(IsJson(json.out)) << json.out;
+  const std::string foreign = Write("foreign.txt", "# nothing of ours\nwho won the war\n\n");
+  const Outcome text = Capture(
+      [&] { return Eval({.files = {data}, .model = model, .out_of_scope = {foreign}, .threads = 1, .json = false}); });
+  EXPECT_EQ(text.exit_code, kExitOk) << text.err;
+  EXPECT_FALSE(text.out.empty());
+}
+
+TEST_F(CommandsTest, TrainAndEvalSayWhichFileIsWrong) {
+  const std::string bad = Write("bad.jsonl", "{\"text\":\"a\",\"intent\":\"b\"}\n{\"text\":\n");
+  const std::string good = Write("good.jsonl", kExamples);
+  const Outcome trained = Capture([&] { return Train({.files = {bad}, .out = folder_.File("m")}); });
+  EXPECT_EQ(trained.exit_code, kExitFailure);
+  EXPECT_THAT(trained.err, HasSubstr("bad.jsonl:2"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.File("m")));
+  const Outcome lonely = Capture([&] {
+    return Train({.files = {Write("one.jsonl", "{\"text\":\"a\",\"intent\":\"b\"}\n")}, .out = folder_.File("m")});
+  });
+  EXPECT_EQ(lonely.exit_code, kExitFailure);
+  EXPECT_EQ(
+      Capture([&] { return Eval({.files = {good}, .model = folder_.File("none"), .out_of_scope = {}}); }).exit_code,
+      kExitFailure);
+  EXPECT_EQ(
+      Capture([&] {
+        return Eval({.files = {good}, .model = pipeline::TestModel::Path(), .out_of_scope = {folder_.File("none")}});
+      }).exit_code,
+      kExitFailure);
+}
+
+TEST_F(CommandsTest, BenchServerMeasuresAServerThatAnswers) {
+  net::TestServer server(net::Echo);
+  BenchServerArguments arguments{.url = server.Url(""), .text = {}, .rate = 200, .seconds = 0.3, .connections = 2};
+  const Outcome text = Capture([&] { return BenchServer(arguments); });
+  EXPECT_EQ(text.exit_code, kExitOk) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("requests in"), HasSubstr("status 200: "), HasSubstr("p99.9")));
+  arguments.json = true;
+  arguments.sessions = false;
+  arguments.text = "上海天气";
+  const Outcome json = Capture([&] { return BenchServer(arguments); });
+  EXPECT_TRUE(IsJson(json.out)) << json.out;
+  EXPECT_THAT(json.out, AllOf(HasSubstr("\"errors\":0"), HasSubstr("\"statuses\":{\"200\":")));
+}
+
+TEST_F(CommandsTest, BenchServerFailsWhereTheServerDoes) {
+  net::TestServer server([](net::HttpExchange& exchange) -> net::asio::awaitable<void> {
+    exchange.Respond(503, {}, "");
+    co_return;
+  });
+  const Outcome refused = Capture(
+      [&] { return BenchServer({.url = server.Url(""), .text = {}, .rate = 50, .seconds = 0.1, .connections = 1}); });
+  EXPECT_EQ(refused.exit_code, kExitFailure);
+  EXPECT_THAT(refused.out, HasSubstr("status 503: "));
+}
+
+TEST_F(CommandsTest, BenchServerRefusesArgumentsThatMakeNoSense) {
+  const auto run = [](BenchServerArguments arguments) {
+    return Capture([&] { return BenchServer(arguments); }).exit_code;
+  };
+  EXPECT_EQ(run({.text = {}, .connections = 0}), kExitUsage);
+  EXPECT_EQ(run({.text = {}, .seconds = 0}), kExitUsage);
+  EXPECT_EQ(run({.text = {}, .rate = -1}), kExitUsage);
+  EXPECT_EQ(run({.url = "https://127.0.0.1:1", .text = {}}), kExitFailure);
+  EXPECT_EQ(run({.url = "127.0.0.1:1", .text = {}}), kExitFailure);
+}
+
+TEST_F(CommandsTest, ServeRefusesArgumentsBeforeItStarts) {
+  const auto run = [](ServeArguments arguments) { return Capture([&] { return Serve(arguments); }); };
+  const Outcome two = run({.config = {}, .listen = {}, .models = {"a=b", "c=d"}, .sets = {}});
+  EXPECT_EQ(two.exit_code, kExitUsage);
+  EXPECT_THAT(two.err, HasSubstr("more than once"));
+  for (const std::string bad : {"a", "=b", "a="}) {
+    EXPECT_EQ(run({.config = {}, .listen = {}, .models = {bad}, .sets = {}}).exit_code, kExitUsage) << bad;
+  }
+  EXPECT_EQ(run({.config = folder_.File("none.yaml"), .listen = {}, .models = {}, .sets = {}}).exit_code, kExitFailure);
+  const Outcome address = run({.config = {}, .listen = "here", .models = {}, .sets = {}});
+  EXPECT_EQ(address.exit_code, kExitFailure);
+  EXPECT_THAT(address.err, HasSubstr("server.listen"));
+}
+
+}  // namespace
+}  // namespace loquat::app
