@@ -10,6 +10,7 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/load_generator.h"
+#include "app/open_files.h"
 #include "app/progress_bar.h"
 #include "base/json_writer.h"
 #include "net/http_client.h"
@@ -131,6 +132,7 @@ int BenchServer(const BenchServerArguments& arguments) {
     Fail(base::InvalidArgument("--connections and --seconds are more than 0, --rate is 0 or more"));
     return kExitUsage;
   }
+  RaiseOpenFilesLimit(arguments.connections + kOtherFilesMax);
   auto plan = MakePlan(arguments);
   if (!plan.has_value()) return Fail(plan.error());
   const base::SystemClock clock;

@@ -4,15 +4,20 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "app/command_line.h"
 #include "base/json_value.h"
+#include "net/test_client.h"
 #include "net/test_server.h"
 #include "pipeline/test_assistant.h"
 
@@ -238,6 +243,60 @@ TEST_F(CommandsTest, ServeRefusesArgumentsBeforeItStarts) {
   const Outcome address = run({.config = {}, .listen = "here", .models = {}, .sets = {}});
   EXPECT_EQ(address.exit_code, kExitFailure);
   EXPECT_THAT(address.err, HasSubstr("server.listen"));
+}
+
+// A port that was free a moment ago.
+std::uint16_t FreePort() {
+  net::TestServer server(net::Echo);
+  return server.port;
+}
+
+TEST_F(CommandsTest, ServeGreetsServesAndStopsAtASignal) {
+  sigset_t stop, before;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  // Blocked here as well, so that none but the command's own wait gets it.
+  ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &stop, &before), 0);
+  const std::uint16_t port = FreePort();
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  std::atomic<bool> ended{false};
+  std::string answer;
+  const Outcome outcome = Capture([&] {
+    int exit_code = -1;
+    std::jthread command([&] {
+      exit_code = Serve({.config = {},
+                         .listen = address,
+                         .models = {"tiny=" + pipeline::TestModel::Path()},
+                         .sets = {"log.level=off"}});
+      ended.store(true);
+    });
+    while (answer.empty() && !ended.load()) {
+      net::RawClient client(port);
+      if (client.connected() && client.Send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")) answer = client.ReadResponse();
+      std::this_thread::yield();
+    }
+    if (!ended.load()) ::kill(::getpid(), SIGTERM);
+    command.join();
+    return exit_code;
+  });
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &before, nullptr), 0);
+  EXPECT_EQ(outcome.exit_code, kExitOk) << outcome.err;
+  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("\"model\":\"tiny\"")));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("Loquat is ready"), HasSubstr("address  http://" + address + "\n"),
+                                 HasSubstr("console  http://" + address + "/console\n"), HasSubstr("curl -s http://"),
+                                 HasSubstr("stopped; every accepted request was answered\n")));
+}
+
+TEST_F(CommandsTest, ServeSaysThatAnAddressIsTaken) {
+  net::TestServer server(net::Echo);
+  const Outcome outcome = Capture([&] {
+    return Serve({.config = {},
+                  .listen = "127.0.0.1:" + std::to_string(server.port),
+                  .models = {"tiny=" + pipeline::TestModel::Path()},
+                  .sets = {"log.level=off"}});
+  });
+  EXPECT_EQ(outcome.exit_code, kExitFailure);
+  EXPECT_THAT(outcome.err, HasSubstr(std::to_string(server.port)));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "app/address.h"
 #include "app/command_line.h"
+#include "app/open_files.h"
 #include "app/routes.h"
 #include "app/server_vars.h"
 #include "config/live.h"
@@ -58,6 +59,15 @@ net::HttpServerOptions HttpOptions(const ServerOptions& options) {
   http.timeouts.body_grace = options.timeouts.body_grace;
   http.format_error = [](int, const base::Error& error) { return ingress::ErrorBody(error, {}); };
   return http;
+}
+
+// A limit that is too low would otherwise show under load alone.
+void ReserveFiles(const ServerOptions& options, observe::Logger& log) {
+  const std::size_t needed = options.connections_max + kOtherFilesMax;
+  const std::size_t limit = RaiseOpenFilesLimit(needed);
+  if (limit >= needed) return;
+  log.Warn("fewer files may be open than server.connections_max needs; raise the hard limit (ulimit -Hn)",
+           {{"limit", limit}, {"needed", needed}});
 }
 
 pipeline::UnderstandSettings Settings(const Options& options, std::shared_ptr<const pipeline::Assistant> assistant) {
@@ -179,6 +189,7 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   LOQUAT_ASSIGN(auto sinks, MakeSinks(options.value.log, *clock));
   auto parts = std::make_unique<Parts>(options.value, std::move(clock), std::move(assistant), std::move(sinks));
   for (const std::string& warning : options.warnings) parts->log.Warn("configuration", {{"warning", warning}});
+  ReserveFiles(options.value.server, parts->log);
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
   parts->loops.Start();

@@ -57,7 +57,7 @@ test('5,000 idle connections cost less than 100 MB in total, and one more client
   // This process holds the other ends.
   const own = Number(/Max open files\s+(\d+)/.exec(fs.readFileSync('/proc/self/limits', 'utf8'))[1]);
   assert.ok(own >= 6000, `this test needs 6,000 open files, the limit is ${own}: ulimit -n 8192`);
-  const server = await startServer({config: {server: {connections_max: 5000, timeouts: {idle: '1h'}}}});
+  const server = await startServer({wrap: ['prlimit', '--nofile=1024:'], config: {server: {connections_max: 5000, timeouts: {idle: '1h'}}}});
   try {
     await frameOf(server, {text: 'hello'});
     const before = server.memoryBytes();
@@ -96,6 +96,7 @@ test('5,000 idle connections cost less than 100 MB in total, and one more client
 test('out of file descriptors: those that are connected are served, and new ones again once there is room', async () => {
   const server = await startServer({wrap: ['prlimit', '--nofile=80:80']});
   try {
+    await server.waitLog(/fewer files may be open.*ulimit/);
     const crowdSize = 120;
     const connections = await crowd(server.port, crowdSize);
     const served = [];

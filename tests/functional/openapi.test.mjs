@@ -79,6 +79,15 @@ test('every operation of the document was called', () => {
   }
 });
 
+test('every operation that wants a key says what happens without one', () => {
+  for (const [template, item] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(item).filter(([, o]) => o.responses)) {
+      const open = operation.security?.length === 1 && Object.keys(operation.security[0]).length === 0;
+      assert.equal('401' in operation.responses, !open, `${method} ${template}`);
+    }
+  }
+});
+
 test('every body that the document gives as an example is understood', async () => {
   const server = await shared.ready();
   const {schema, examples} = document.paths['/v1/understand'].post.requestBody.content['application/json'];
