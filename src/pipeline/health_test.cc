@@ -55,27 +55,39 @@ TEST_F(HealthTest, ACallWhoseDeadlineHasPassedGetsNoCanary) {
   EXPECT_EQ(RunNow(health_.Check(call)).canary.error().code, Code::kDeadlineExceeded);
 }
 
-TEST_F(HealthTest, APolicyThatAnswersTheCanarysIntentByCallbackIsNoIllness) {
-  UnderstandSettings settings = *test_.pipeline.settings();
+// Serves a model trained on `dataset` in place of the one there was.
+void Serve(const understanding::Dataset& dataset, bool intents, const std::string& path, UnderstandPipeline& pipeline) {
+  const auto trained = understanding::Train(dataset, path, {.threads = 2, .intents = intents, .progress = {}});
+  ASSERT_TRUE(trained.has_value()) << trained.error().message;
+  auto assistant = Assistant::Load("other", path);
+  ASSERT_TRUE(assistant.has_value()) << assistant.error().message;
+  UnderstandSettings settings = *pipeline.settings();
+  settings.assistant = *assistant;
   settings.delivery.callback_intents = settings.assistant->understander->intents();
-  test_.pipeline.SetSettings(settings);
+  pipeline.SetSettings(settings);
+}
+
+TEST_F(HealthTest, APolicyThatAnswersTheCanarysIntentByCallbackIsNoIllness) {
+  const TempFolder folder;
+  understanding::Dataset dataset;
+  dataset.files = {"greetings.yml"};
+  understanding::AddExamples("greet", {"hello", "hello 你好", "你好", "hello there", "hello 你好 again"}, {""},
+                             dataset);
+  understanding::AddExamples("leave", {"bye", "再见", "see you", "good night", "bye bye"}, {""}, dataset);
+  Serve(dataset, true, folder.File("greetings"), test_.pipeline);
+  UnderstandRequest hello;
+  hello.utterance.text = "hello 你好";
+  UnderstandAnswer answer;
+  // What a client's request would meet:
+  EXPECT_EQ(RunNow(test_.pipeline.Run(test_.Call(), hello, answer)).error().reason, "callback_url_missing");
   EXPECT_TRUE(Check().canary.has_value());
 }
 
-TEST(HealthOfSlotModel, AModelWithoutIntentsIsWell) {
+TEST_F(HealthTest, AModelWithoutIntentsIsWell) {
   const TempFolder folder;
-  understanding::Dataset dataset = understanding::SmallAssistant();
-  const auto trained =
-      understanding::Train(dataset, folder.File("slots"), {.threads = 2, .intents = false, .progress = {}});
-  ASSERT_TRUE(trained.has_value()) << trained.error().message;
-  auto assistant = Assistant::Load("slots", folder.File("slots"));
-  ASSERT_TRUE(assistant.has_value()) << assistant.error().message;
-  TestPipeline test;
-  UnderstandSettings settings;
-  settings.assistant = *assistant;
-  test.pipeline.SetSettings(settings);
-  Health health(test.pipeline, test.clock);
-  const HealthReport report = RunNow(health.Check(test.Call()));
+  Serve(understanding::SmallAssistant(), false, folder.File("slots"), test_.pipeline);
+  const HealthReport report = Check();
+  EXPECT_EQ(report.model, "other");
   EXPECT_TRUE(report.canary.has_value()) << report.canary.error().message;
 }
 
