@@ -20,8 +20,8 @@ set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ${LOQUAT_TESTS})
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
-  set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  # Paths below the source tree are hashed relative to it, so that a second checkout finds what the first one compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${CCACHE_PROGRAM}")
 endif()
 
 add_compile_options(-Wall -Wextra -Werror -Wthread-safety -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
