@@ -116,6 +116,8 @@ void StringType::SetSize(std::size_t low, std::size_t high) {
 }
 
 std::string StringType::Allowed() const {
+  // A form of its own says more than a bound that nobody set.
+  if (match_ && size_low_ == 0 && size_high_ == kTextBytesMax) return allowed_;
   if (size_low_ == 0) return fmt::format("{} of at most {} bytes", allowed_, size_high_);
   return fmt::format("{} of {} to {} bytes", allowed_, size_low_, size_high_);
 }

@@ -27,6 +27,8 @@ namespace loquat::config {
 
 // Entry names of maps are at most so long, and printable.
 inline constexpr std::size_t kEntryNameBytesMax = 128;
+// A text is at most so long where its key says nothing else.
+inline constexpr std::size_t kTextBytesMax = 64 * 1024;
 
 class BoolType final : public Type {
  public:
@@ -116,7 +118,7 @@ class StringType final : public Type {
   Match match_;
   std::string allowed_ = "text";
   std::size_t size_low_ = 0;
-  std::size_t size_high_ = 64 * 1024;
+  std::size_t size_high_ = kTextBytesMax;
 };
 
 // One of a few names.

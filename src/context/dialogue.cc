@@ -216,6 +216,11 @@ DialogueStep Advance(const DialogueDomain& dialogue_domain, const Frame& frame, 
   }
   const std::string& intent = frame.intent_ranking.front().name;
   const IntentSpec& spec = dialogue_domain.intent(intent);
+  // A bare name says little of its intent: after a question for free text a doubtful task is rather the answer to it.
+  const bool doubtful = frame.intent_ranking.front().confidence < kAnswerDoubt && intent != state.active_intent;
+  if (spec.kind == IntentKind::kTask && doubtful && AnswersFreeTextQuestion(dialogue_domain, state)) {
+    return TakeValues(dialogue_domain, frame, text, turn, state);
+  }
   switch (spec.kind) {
     case IntentKind::kInform:
       return TakeValues(dialogue_domain, frame, text, turn, state);

@@ -17,6 +17,8 @@ inline constexpr std::size_t kSuspendedTasksMax = 3;
 inline constexpr std::size_t kFilledSlotsMax = 64;         // In one task; the oldest go first.
 inline constexpr std::size_t kFilledValueBytesMax = 1024;  // A longer value is not taken over into the state.
 
+inline constexpr float kAnswerDoubt = 0.6f;  // Below it a new task in answer to a question for free text is the answer.
+
 enum class DialogueAct : std::uint8_t {
   kFulfil,     // The active task has all it needs.
   kAsk,        // A required slot is missing: state.asked says which.

@@ -176,6 +176,18 @@ TEST(Dialogue, AFreeTextQuestionIsAnsweredByTheWholeUtterance) {
   EXPECT_EQ(talk.SaySomethingForeign("who won the cup").act, DialogueAct::kFallback) << "a time is not free text";
 }
 
+TEST(Dialogue, ADoubtfulTaskAfterAFreeTextQuestionIsTheAnswer) {
+  for (const float confidence : {kAnswerDoubt - 0.01f, kAnswerDoubt}) {
+    Conversation talk;
+    talk.Say("remind me", "remind");
+    Frame frame;
+    frame.intent_ranking.push_back({.name = "weather", .confidence = confidence});
+    Advance(TravelAndWeather(), frame, "umbrella", 2, talk.state);
+    EXPECT_EQ(talk.Value("task"), confidence < kAnswerDoubt ? "umbrella" : "");
+    EXPECT_EQ(talk.state.active_intent, confidence < kAnswerDoubt ? "remind" : "weather");
+  }
+}
+
 TEST(Dialogue, OneOfSeveralAlternativesIsEnough) {
   Conversation talk;
   EXPECT_EQ(talk.Say("remind me to eat", "remind", {{.entity = "task", .value = "eat"}}).act, DialogueAct::kAsk);
