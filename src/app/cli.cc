@@ -44,8 +44,10 @@ void Cli::AddServe() {
   CLI::App* command = app.add_subcommand("serve", "Start the server; with no arguments: embedded defaults on loopback");
   command->add_option("--config", serve.config, "YAML file (docs/configuration.md); reloaded when it changes");
   command->add_option("--listen", serve.listen, "HOST:PORT; port 0 picks a free one");
-  command->add_option("--model", serve.models, "NAME=PATH of a model folder; default: the bundled assistant");
-  command->add_option("--set", serve.sets, "key.path=value, over the file and the environment");
+  command->add_option("--model", serve.models, "NAME=PATH of a model folder; default: the bundled assistant")
+      ->allow_extra_args(false);
+  command->add_option("--set", serve.sets, "key.path=value, over the file and the environment")
+      ->allow_extra_args(false);
   command->callback([this] { exit_code = Serve(serve); });
 }
 
@@ -75,7 +77,8 @@ void Cli::AddTrainAndEval() {
   command->add_option("files", eval.files, "Rasa nlu.yml or JSONL files")->required();
   command->add_option("--model", eval.model, "Model folder; default: the bundled assistant");
   command->add_option("--out-of-scope", eval.out_of_scope,
-                      "Text file: lines that no intent covers; # starts a comment");
+                      "Text file: lines that no intent covers; # starts a comment")
+      ->allow_extra_args(false);  // So that files may follow it.
   command->add_option("--threads", eval.threads, "0: one a core");
   command->add_flag("--json", eval.json, "All figures as JSON");
   command->callback([this] { exit_code = Eval(eval); });
@@ -86,7 +89,8 @@ void Cli::AddConfig() {
   config->require_subcommand(1);
   CLI::App* command = config->add_subcommand("check", "Validate a file and print the effective configuration");
   command->add_option("file", config_check.file, "YAML file")->required();
-  command->add_option("--set", config_check.sets, "key.path=value, over the file and the environment");
+  command->add_option("--set", config_check.sets, "key.path=value, over the file and the environment")
+      ->allow_extra_args(false);
   command->callback([this] { exit_code = ConfigCheck(config_check); });
 }
 

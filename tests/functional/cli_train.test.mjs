@@ -133,7 +133,7 @@ test('eval --json: accuracy, F1 of classes and slots, calibration, out-of-scope,
   const model = await smallModel();
   const data = writeScratch('test.yml', nluYaml({first: 1, step: 5}));
   const foreign = writeScratch('foreign.txt', '# not for us\nwho invented the train\n恐龙是怎么灭绝的\nexplain black holes\n');
-  const {code, stdout, stderr} = await loquat(['eval', data, '--model', model, '--out-of-scope', foreign, '--json']);
+  const {code, stdout, stderr} = await loquat(['eval', '--model', model, '--out-of-scope', foreign, data, '--json']);
   assert.equal(code, 0, stderr);
   const report = JSON.parse(stdout);
   assert.ok(report.examples > 100);
