@@ -254,24 +254,35 @@ TEST(HttpServer, DrainCutsWhatDoesNotEnd) {
   EXPECT_EQ(server.server.connections(), 0U);
 }
 
-// Clients that hammer the server while it drains: each request is either answered whole or never was accepted.
+class OpenedCounter final : public NetObserver {
+ public:
+  void OnConnectionOpened(bool) override { ++opened; }
+  std::atomic<int> opened{0};
+};
+
+// Clients that hammer the server while it drains: each request is either answered whole or never was accepted. Between
+// the last accept and the close of the listener the kernel may complete a handshake and then reset it; such a
+// connection gets no byte on its first request, and the server never saw it: those it saw all got an answer.
 TEST(HttpServer, DrainUnderLoadFailsNoAcceptedRequest) {
-  TestServer server(Echo, {}, nullptr, nullptr, 2);
-  std::atomic<int> answered{0}, broken{0};
+  OpenedCounter observer;
+  TestServer server(Echo, {}, &observer, nullptr, 2);
+  std::atomic<int> answered{0}, broken{0}, connections_answered{0};
   std::vector<std::jthread> clients;
   for (int i = 0; i < 8; ++i) {
     clients.emplace_back([&] {
       for (;;) {
         RawClient client(server.port);
         if (!client.connected()) return;
-        for (;;) {
+        for (bool first = true;; first = false) {
           if (!client.Send(kGet)) break;
           const std::string answer = client.ReadResponse();
+          if (first && answer.empty()) return;
           if (!answer.ends_with("hello")) {
             ++broken;
             return;
           }
           ++answered;
+          if (first) ++connections_answered;
           if (answer.find("Connection: close") != std::string::npos) break;
         }
       }
@@ -282,6 +293,7 @@ TEST(HttpServer, DrainUnderLoadFailsNoAcceptedRequest) {
   clients.clear();
   EXPECT_EQ(report.connections_cut, 0U);
   EXPECT_EQ(broken, 0);
+  EXPECT_EQ(observer.opened, connections_answered);
 }
 
 TEST(HttpServer, SpreadsConnectionsOverItsLoops) {
