@@ -192,9 +192,10 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   ReserveFiles(options.value.server, parts->log);
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
-  parts->loops.Start();
+  // Before the loops run: /debug/vars reads them on an I/O thread.
   parts->started_at = begin;
   parts->start_ms = std::chrono::duration<double, std::milli>(parts->clock.Now() - begin).count();
+  parts->loops.Start();
   return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 
