@@ -27,8 +27,7 @@ endif()
 add_compile_options(-Wall -Wextra -Werror -Wthread-safety -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
                     -Wno-missing-designated-field-initializers  # A member with a default needs no initialiser.
                     -fno-omit-frame-pointer)
-add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION
-                        SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
+add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION)
 add_link_options(-fuse-ld=lld-19)
 
 if(LOQUAT_SANITIZE)

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/allocation_counter.h"
 #include "base/random.h"
 #include "base/utf8.h"
-#include "understanding/allocation_counter.h"
 #include "understanding/dataset_reader.h"
 #include "understanding/slot_model.h"
 #include "understanding/slot_test_data.h"
@@ -115,9 +115,9 @@ TEST_F(SlotTaggerTest, AllocatesNothingOnceWarm) {
   std::vector<domain::Slot> slots;
   (*trained()).Tag(text, tokens, "travel", *workspace, slots);
   ASSERT_GE(slots.size(), 4U);
-  const std::uint64_t before = AllocationsOfThisThread();
+  const std::uint64_t before = base::AllocationsOfThisThread();
   (*trained()).Tag(text, tokens, "travel", *workspace, slots);
-  EXPECT_EQ(AllocationsOfThisThread(), before);
+  EXPECT_EQ(base::AllocationsOfThisThread(), before);
 }
 
 TEST_F(SlotTaggerTest, TakesAPartOfTheTokensAndAnEmptyText) {

@@ -11,9 +11,9 @@
 #include <new>
 #include <thread>
 
+#include "base/allocation_counter.h"
 #include "base/file.h"
 #include "kernels/isa.h"
-#include "understanding/allocation_counter.h"
 #include "understanding/trainer.h"
 #include "understanding/understander_test_data.h"
 
@@ -170,13 +170,13 @@ TEST_F(UnderstanderTest, TheSteadyStateAllocatesNothing) {
                                "who won the war"};
   for (const std::string& text : texts) Ask(text);
   utterance_.text.reserve(256);
-  const std::uint64_t before = AllocationsOfThisThread();
+  const std::uint64_t before = base::AllocationsOfThisThread();
   std::size_t answered = 0;
   for (const std::string& text : texts) {
     utterance_.text.assign(text);
     answered += (*model_)->Understand(utterance_, {}, *workspace_, frame_).has_value() ? 1 : 0;
   }
-  const std::uint64_t after = AllocationsOfThisThread();
+  const std::uint64_t after = base::AllocationsOfThisThread();
   EXPECT_EQ(answered, 4U);
   EXPECT_EQ(after - before, 0U);
 }
