@@ -104,6 +104,24 @@ void Declare(config::Section<ModelOptions>& section) {
       .Help("Instruction set to use; empty: the best there is.");
 }
 
+base::Result<std::shared_ptr<const text::FilterChain>> IntentFilter(const StopWordOptions& options) {
+  std::vector<text::LocaleStopWords> lists;
+  if (!options.zh.empty()) lists.push_back({.locale = "zh", .words = options.zh});
+  if (!options.en.empty()) lists.push_back({.locale = "en", .words = options.en});
+  if (lists.empty()) return nullptr;
+  LOQUAT_ASSIGN(text::FilterChain chain, text::FilterChain::Create({.stop_words = std::move(lists)}));
+  return std::make_shared<const text::FilterChain>(std::move(chain));
+}
+
+void Declare(config::Section<StopWordOptions>& section) {
+  section.Key("zh", &StopWordOptions::zh).Help("Of Chinese text.");
+  section.Key("en", &StopWordOptions::en).Help("Of English text.");
+  section.Check([](const StopWordOptions& options) -> base::Status {
+    LOQUAT_TRY(IntentFilter(options));
+    return {};
+  });
+}
+
 void Declare(config::Section<UnderstandOptions>& section) {
   using understanding::Truncation;
   section.Key("text_bytes_max", &UnderstandOptions::text_bytes_max)
@@ -125,6 +143,11 @@ void Declare(config::Section<UnderstandOptions>& section) {
           "Text of more tokens: refuse it, or keep its head, its tail, or both ends; the answer says how much was "
           "cut.");
   section.Key("ranking_max", &UnderstandOptions::ranking_max).Range(1, 1000).Help("Intents listed in a ranking.");
+  section.Sub("stop_words", &UnderstandOptions::stop_words)
+      .Help(
+          "Words and phrases that say nothing about the intent, as a wake word: it is ranked without them. Slots are "
+          "still "
+          "found in the whole text.");
 }
 
 void Declare(config::Section<SessionOptions>& section) {

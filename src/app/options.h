@@ -5,16 +5,19 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "config/section.h"
 #include "context/memory_session_store.h"
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
 #include "observe/log.h"
 #include "response/delivery_policy.h"
+#include "text/filters.h"
 #include "understanding/understander.h"
 
 namespace loquat::app {
@@ -57,12 +60,21 @@ struct ModelOptions {
 };
 void Declare(config::Section<ModelOptions>& section);
 
+struct StopWordOptions {
+  std::vector<std::string> zh;
+  std::vector<std::string> en;
+};
+void Declare(config::Section<StopWordOptions>& section);
+// Null without any. Errors: as text::FilterChain::Create.
+base::Result<std::shared_ptr<const text::FilterChain>> IntentFilter(const StopWordOptions& options);
+
 struct UnderstandOptions {
   std::size_t text_bytes_max = 16 * 1024;
   std::size_t batch_max = 256;
   std::uint32_t tokens_max = 512;
   understanding::Truncation truncation = understanding::Truncation::kHead;
   std::uint32_t ranking_max = 5;
+  StopWordOptions stop_words;
 };
 void Declare(config::Section<UnderstandOptions>& section);
 

@@ -128,6 +128,19 @@ INSTANTIATE_TEST_SUITE_P(Keys, OptionRangeTest,
                            return name;
                          });
 
+TEST(Options, StopWordsAreCompiledOrRefusedWithTheWord) {
+  const auto loaded = config::LoadText<Options>("understand:\n  stop_words:\n    en: [hey loquat]\n", "a.yaml");
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  EXPECT_NE(IntentFilter(loaded->understand.stop_words).value(), nullptr);
+  EXPECT_EQ(IntentFilter({}).value(), nullptr);
+  for (const std::string word : {"''", "a b c d e f g h i"}) {
+    const auto refused = config::LoadText<Options>("understand:\n  stop_words:\n    zh: [" + word + "]\n", "a.yaml");
+    ASSERT_FALSE(refused.has_value()) << word;
+    EXPECT_THAT(refused.error().message,
+                testing::AllOf(HasSubstr("a.yaml"), HasSubstr("stop_words"), HasSubstr("1 to 8")));
+  }
+}
+
 TEST(Options, TakeTheWordsTheyName) {
   for (const std::string word : {"error", "head", "tail", "middle"}) {
     EXPECT_TRUE(LoadWith({"understand.truncation=" + word}).has_value()) << word;

@@ -75,7 +75,8 @@ pipeline::UnderstandSettings Settings(const Options& options, std::shared_ptr<co
           .delivery = options.delivery,
           .tokens_max = options.understand.tokens_max,
           .truncation = options.understand.truncation,
-          .ranking_max = options.understand.ranking_max};
+          .ranking_max = options.understand.ranking_max,
+          .intent_filter = IntentFilter(options.understand.stop_words).value()};
 }
 
 }  // namespace

@@ -4,10 +4,24 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace loquat::domain {
 
 enum class Locale : std::uint8_t { kAuto, kChinese, kEnglish };
+
+// As the API and the configuration write it.
+constexpr std::string_view LocaleName(Locale locale) {
+  switch (locale) {
+    case Locale::kChinese:
+      return "zh";
+    case Locale::kEnglish:
+      return "en";
+    case Locale::kAuto:
+      return "auto";
+  }
+  return "auto";
+}
 
 struct Utterance {
   std::string text;  // UTF-8, as it came.

@@ -98,6 +98,7 @@ base::Status UnderstandPipeline::Understand(const UnderstandRequest& request, co
                                                  .ranking_max = settings.ranking_max,
                                                  .tokens_max = settings.tokens_max,
                                                  .truncation = settings.truncation,
+                                                 .intent_filter = settings.intent_filter.get(),
                                                  .reference_time = request.reference_time,
                                                  .utc_offset_minutes = request.utc_offset_minutes};
   const auto scratch = scratch_.Acquire();

@@ -54,6 +54,7 @@ struct UnderstandSettings {
   std::uint32_t tokens_max = 512;
   understanding::Truncation truncation = understanding::Truncation::kHead;
   std::uint32_t ranking_max = 5;
+  std::shared_ptr<const text::FilterChain> intent_filter;  // Null: every word counts.
 };
 
 class UnderstandPipeline {

@@ -58,6 +58,7 @@ domain::Locale DetectLocale(std::span<const text::Token> tokens) {
 class Understander::Workspace {
  public:
   std::vector<text::Token> tokens;
+  text::FilteredTokens filtered;  // What the intent is ranked by, under a filter.
   std::size_t gap = 0;  // tokens[gap] is the first after the part that kMiddle cut out; zero: nothing was cut out.
   IntentWorkspace intent;
   std::vector<std::uint32_t> order;  // Intents, best first as far as they are listed.
@@ -72,8 +73,8 @@ struct Understander::Parts {
 
   base::Status Tokenize(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
                         domain::Frame& frame) const;
-  void RankIntents(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
-                   domain::Frame& frame) const;
+  base::Status RankIntents(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
+                           domain::Frame& frame) const;
   void TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame) const;
 };
 
@@ -97,10 +98,15 @@ base::Status Understander::Parts::Tokenize(std::string_view text, const Understa
   return {};
 }
 
-void Understander::Parts::RankIntents(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
-                                      domain::Frame& frame) const {
+base::Status Understander::Parts::RankIntents(std::string_view text, const UnderstandOptions& options,
+                                              Workspace& workspace, domain::Frame& frame) const {
   IntentWorkspace& scored = workspace.intent;
-  intent->Score(text, workspace.tokens, scored);
+  std::span<const text::Token> tokens = workspace.tokens;
+  if (options.intent_filter != nullptr) {
+    LOQUAT_TRY(options.intent_filter->Run(text, domain::LocaleName(frame.locale), tokens, workspace.filtered));
+    tokens = workspace.filtered.tokens;
+  }
+  intent->Score(text, tokens, scored);
   const std::span<const float> p = scored.probabilities;
   std::vector<std::uint32_t>& order = workspace.order;
   order.resize(p.size());
@@ -116,6 +122,7 @@ void Understander::Parts::RankIntents(std::string_view text, const UnderstandOpt
     frame.intent_ranking[i].name = folder.manifest().intents[order[i]];
     frame.intent_ranking[i].confidence = p[order[i]] * in_scope;
   }
+  return {};
 }
 
 void Understander::Parts::TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame) const {
@@ -181,7 +188,7 @@ base::Status Understander::Understand(const domain::Utterance& utterance, const 
   const bool tag = options.want_slots && parts_->slots != nullptr;
   const bool rank = (options.want_intent || tag) && parts_->intent.has_value();
   if (rank && !workspace.tokens.empty()) {
-    parts_->RankIntents(utterance.text, options, workspace, frame);
+    LOQUAT_TRY(parts_->RankIntents(utterance.text, options, workspace, frame));
     frame.timings.intent = lap.Next();
   } else {
     frame.intent_ranking.clear();

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "domain/frame.h"
 #include "domain/utterance.h"
+#include "text/filters.h"
 #include "understanding/model_folder.h"
 
 namespace loquat::understanding {
@@ -31,6 +32,9 @@ struct UnderstandOptions {
   std::uint32_t ranking_max = 5;   // Intents listed at most; zero: all of them.
   std::uint32_t tokens_max = 512;  // Zero is refused.
   Truncation truncation = Truncation::kHead;
+  // What the intent is ranked without: stop words of the text's locale. Slots are read from the whole text. Null:
+  // nothing. Lives as long as the call.
+  const text::FilterChain* intent_filter = nullptr;
   base::WallTime reference_time =
       {};  // What "tomorrow" counts from; the epoch: slots get no normal form for relative times.
   std::int32_t utc_offset_minutes = 0;  // Of the user's time zone at `reference_time`, east positive.

@@ -165,16 +165,35 @@ TEST_F(UnderstanderTest, EveryInstructionSetGivesTheSameFrame) {
   EXPECT_EQ(Understander::Load(*path_, {.force_isa = "mmx"}).error().code, Code::kInvalidArgument);
 }
 
+TEST_F(UnderstanderTest, StopWordsOfTheLocaleAreRankedWithout) {
+  const auto filter = text::FilterChain::Create({.stop_words = {{"en", {"Hey Loquat"}}, {"zh", {"小琵"}}}});
+  ASSERT_TRUE(filter.has_value());
+  const auto bare = Ask("what is the weather in paris").intent_ranking;
+  const auto woken = Ask("what is the weather in paris hey loquat").intent_ranking;
+  EXPECT_NE(woken[0].confidence, bare[0].confidence);
+  const domain::Frame& filtered = Ask("what is the weather in paris HEY loquat", {.intent_filter = &*filter});
+  ASSERT_EQ(filtered.intent_ranking.size(), bare.size());
+  for (std::size_t i = 0; i < bare.size(); ++i) {
+    EXPECT_EQ(filtered.intent_ranking[i].name, bare[i].name);
+    EXPECT_EQ(filtered.intent_ranking[i].confidence, bare[i].confidence);
+  }
+  const auto other_locale = Ask("小琵小琵北京今天天气怎么样", {.intent_filter = &*filter}).intent_ranking;
+  EXPECT_EQ(other_locale[0].confidence, Ask("北京今天天气怎么样").intent_ranking[0].confidence);
+}
+
 TEST_F(UnderstanderTest, TheSteadyStateAllocatesNothing) {
+  const auto filter = text::FilterChain::Create({.stop_words = {{"en", {"the"}}, {"zh", {"的"}}}});
+  ASSERT_TRUE(filter.has_value());
+  const UnderstandOptions options{.intent_filter = &*filter};
   const std::string texts[] = {"what is the weather in paris", "播放周杰伦的歌", "wake me up at seven",
                                "who won the war"};
-  for (const std::string& text : texts) Ask(text);
+  for (const std::string& text : texts) Ask(text, options);
   utterance_.text.reserve(256);
   const std::uint64_t before = base::AllocationsOfThisThread();
   std::size_t answered = 0;
   for (const std::string& text : texts) {
     utterance_.text.assign(text);
-    answered += (*model_)->Understand(utterance_, {}, *workspace_, frame_).has_value() ? 1 : 0;
+    answered += (*model_)->Understand(utterance_, options, *workspace_, frame_).has_value() ? 1 : 0;
   }
   const std::uint64_t after = base::AllocationsOfThisThread();
   EXPECT_EQ(answered, 4U);

@@ -38,6 +38,16 @@ test('a file renamed over the old one is taken over', () => withServer({config: 
   }
 }));
 
+test('stop words are reloaded: a wake word stops mattering', () => withServer({config: {}}, async (server) => {
+  const confidence = async (text) => (await frameOf(server, {text})).intent_ranking[0].confidence;
+  const bare = await confidence('play some jazz');
+  assert.notEqual(await confidence('hey loquat play some jazz'), bare);
+  server.writeConfig({understand: {stop_words: {en: ['hey loquat']}}});
+  await until('the wake word is left out', async () => (await confidence('hey loquat play some jazz')) === bare);
+  const {slots} = await frameOf(server, {text: 'hey loquat play some jazz'});
+  assert.deepEqual(slots.map((slot) => [slot.name, slot.text]), [['genre', 'jazz']]);
+}));
+
 test('the delivery policy is reloaded: threshold and callback intents', () => withServer({config: {}}, async (server) => {
   const say = () => understand(server, {text: 'play some jazz'});
   server.writeConfig({delivery: {sync_confidence_min: 0.1}});

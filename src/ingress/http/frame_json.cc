@@ -78,21 +78,9 @@ void WriteState(const domain::DialogueState& state, base::JsonWriter& json) {
 
 }  // namespace
 
-std::string_view LocaleName(domain::Locale locale) {
-  switch (locale) {
-    case domain::Locale::kChinese:
-      return "zh";
-    case domain::Locale::kEnglish:
-      return "en";
-    case domain::Locale::kAuto:
-      return "auto";
-  }
-  return "auto";
-}
-
 void WriteFrame(const pipeline::UnderstandRequest& request, const domain::Frame& frame, base::JsonWriter& json) {
   Text("text", request.utterance.text, json);
-  Text("locale", LocaleName(frame.locale), json);
+  Text("locale", domain::LocaleName(frame.locale), json);
   if (request.want_intent) {
     json.Key("intent");
     if (frame.intent_ranking.empty()) {

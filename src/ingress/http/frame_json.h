@@ -11,8 +11,6 @@
 
 namespace loquat::ingress {
 
-std::string_view LocaleName(domain::Locale locale);
-
 // The members of the answer to POST /v1/understand, without the braces: id, text, locale, intent, slots, session,
 // reply, delivery, timings. What was not asked for is left out.
 void WriteAnswer(std::string_view id, const pipeline::UnderstandRequest& request,

@@ -157,9 +157,9 @@ TEST(SessionJson, AnIdleSessionHasANullIntent) {
 }
 
 TEST(LocaleName, IsWhatTheApiSays) {
-  EXPECT_EQ(LocaleName(domain::Locale::kChinese), "zh");
-  EXPECT_EQ(LocaleName(domain::Locale::kEnglish), "en");
-  EXPECT_EQ(LocaleName(domain::Locale::kAuto), "auto");
+  EXPECT_EQ(domain::LocaleName(domain::Locale::kChinese), "zh");
+  EXPECT_EQ(domain::LocaleName(domain::Locale::kEnglish), "en");
+  EXPECT_EQ(domain::LocaleName(domain::Locale::kAuto), "auto");
 }
 
 }  // namespace
