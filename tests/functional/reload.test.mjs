@@ -45,7 +45,7 @@ test('stop words are reloaded: a wake word stops mattering', () => withServer({c
   server.writeConfig({understand: {stop_words: {en: ['hey loquat']}}});
   await until('the wake word is left out', async () => (await confidence('hey loquat play some jazz')) === bare);
   const {slots} = await frameOf(server, {text: 'hey loquat play some jazz'});
-  assert.deepEqual(slots.map((slot) => [slot.name, slot.text]), [['genre', 'jazz']]);
+  assert.deepEqual(slots.map((slot) => [slot.name, slot.value]), [['genre', 'jazz']]);
 }));
 
 test('the delivery policy is reloaded: threshold and callback intents', () => withServer({config: {}}, async (server) => {
