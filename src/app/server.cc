@@ -162,6 +162,7 @@ base::Status Server::Parts::Listen() {
 base::Status Server::Parts::FollowConfig(config::Loaded<Options> loaded, config::Sources sources) {
   LOQUAT_ASSIGN(live_config, config::LiveConfig<Options>::Start(std::move(sources), std::move(loaded), log, metrics));
   reloads = live_config->snapshots().Subscribe([this](const auto&, const auto& after) { Reload(*after); });
+  (void)live_config->CatchUp().has_value();  // The log and the metrics have it.
   return {};
 }
 

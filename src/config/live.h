@@ -67,24 +67,10 @@ class LiveConfig {
   const SnapshotHolder<T>& snapshots() const { return snapshots_; }
 
   // Loads again and swaps if anything differs. An error leaves everything as it was.
-  base::Status Reload() LOQUAT_EXCLUDES(mutex_) {
-    const base::MutexLock lock(mutex_);
-    auto loaded = Load<T>(sources_);
-    if (!loaded.has_value()) {
-      report_.Failed(loaded.error());
-      return loaded.error();
-    }
-    const auto before = snapshots_.Get();
-    const std::vector<Change> changes = ChangesIn(schema_, before.get(), &loaded->value);
-    if (changes.empty()) {
-      report_.Unchanged();
-      return {};
-    }
-    origins_ = std::move(loaded->origins);
-    snapshots_.Swap(std::move(loaded->value));
-    report_.Changed(changes, loaded->warnings);
-    return {};
-  }
+  base::Status Reload() { return LoadAgain(true); }
+  // The same after Start, once the owner has subscribed: a change since the first load, when nobody watched yet, is not
+  // lost. Says nothing where nothing differs.
+  base::Status CatchUp() { return LoadAgain(false); }
 
   // Why the last reload failed; ok otherwise.
   base::Status last_reload() const { return report_.last(); }
@@ -95,6 +81,25 @@ class LiveConfig {
   }
 
  private:
+  base::Status LoadAgain(bool report_unchanged) LOQUAT_EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    auto loaded = Load<T>(sources_);
+    if (!loaded.has_value()) {
+      report_.Failed(loaded.error());
+      return loaded.error();
+    }
+    const auto before = snapshots_.Get();
+    const std::vector<Change> changes = ChangesIn(schema_, before.get(), &loaded->value);
+    if (changes.empty()) {
+      if (report_unchanged) report_.Unchanged();
+      return {};
+    }
+    origins_ = std::move(loaded->origins);
+    snapshots_.Swap(std::move(loaded->value));
+    report_.Changed(changes, loaded->warnings);
+    return {};
+  }
+
   LiveConfig(Sources sources, Loaded<T> first, observe::Logger& logger, observe::Registry& registry)
       : sources_(std::move(sources)),
         report_(sources_.file, logger, registry),

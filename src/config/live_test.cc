@@ -68,13 +68,15 @@ class LiveConfigTest : public ::testing::Test {
 
   static void EditInPlace(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 
-  void Start() {
+  // `meanwhile` happens after the first load, before anybody watches.
+  void Start(const std::function<void()>& meanwhile = [] {}) {
     std::vector<std::unique_ptr<observe::LogSink>> sinks;
     sinks.push_back(std::make_unique<observe::MemorySink>(lines_));
     logger_ = std::make_unique<observe::Logger>(clock_, std::move(sinks));
     const Sources sources{.file = file_, .variables = {}, .overrides = {}};
     auto loaded = Load<Options>(sources);
     ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+    meanwhile();
     const WatchOptions watch{.debounce = std::chrono::milliseconds(5),
                              .debounce_max = std::chrono::milliseconds(50),
                              .poll = std::chrono::milliseconds(200)};
@@ -200,6 +202,17 @@ TEST_F(LiveConfigTest, ATouchedFileSwapsNothing) {
   EXPECT_EQ(live_->snapshots().version(), version);
   EXPECT_THAT(registry_.Text(), HasSubstr("result=\"unchanged\"} 1\n"));
   EXPECT_THAT(live_->Dump(), HasSubstr("level: 2\n"));
+}
+
+TEST_F(LiveConfigTest, CatchesUpWithAChangeSinceTheFirstLoad) {
+  EditInPlace(file_, "level: 2\n");
+  Start([this] { EditInPlace(file_, "level: 3\n"); });
+  EXPECT_EQ(Level(), 2);
+  EXPECT_TRUE(live_->CatchUp().has_value());
+  EXPECT_EQ(Level(), 3);
+  EXPECT_TRUE(live_->CatchUp().has_value());
+  EXPECT_THAT(registry_.Text(), HasSubstr("result=\"changed\"} 1\n"));
+  EXPECT_THAT(registry_.Text(), HasSubstr("result=\"unchanged\"} 0\n"));
 }
 
 TEST_F(LiveConfigTest, WithoutAFileThereIsNothingToWatch) {
