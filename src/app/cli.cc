@@ -70,6 +70,11 @@ void Cli::AddTrainAndEval() {
   command->add_option("--seed", train.seed, "Of the random choices in training")->capture_default_str();
   command->add_option("--intent-bytes", train.intent_bytes_max,
                       "Largest size of the intent classifier in bytes; the least telling features go; 0: 48 MiB");
+  command
+      ->add_option("--rejected-max", train.rejected_max,
+                   "Share of right answers that the out-of-scope verdict may take away: more catches more foreign "
+                   "text; default: 0.006, without out-of-scope examples 0.001")
+      ->check(CLI::Range(0.0, 0.5));
   command->add_flag("--json", train.json, "The summary as JSON");
   command->callback([this] { exit_code = Train(train); });
 

@@ -61,7 +61,8 @@ int Train(const TrainArguments& arguments) {
   auto dataset = understanding::ReadDataset(arguments.files);
   if (!dataset.has_value()) return Fail(dataset.error());
   const base::SystemClock clock;
-  understanding::TrainOptions options{.threads = arguments.threads, .seed = arguments.seed};
+  understanding::TrainOptions options{
+      .threads = arguments.threads, .seed = arguments.seed, .rejected_max = arguments.rejected_max};
   if (arguments.intent_bytes_max > 0) options.intent_bytes_max = arguments.intent_bytes_max;
   base::Result<understanding::TrainSummary> summary = base::Internal("training did not start");
   {

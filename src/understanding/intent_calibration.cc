@@ -17,9 +17,10 @@ constexpr double kVerdictPrior = 1e-3;  // Ridge on the standardised weights, pe
 // send. Without real examples, held-out intents stand for them; they are nearer to the others than foreign text is, and
 // weigh less.
 constexpr double kForeignShare = 0.1, kImitatedShare = 0.03;
-// The share of right answers that the verdict may take away, and where its threshold stays.
+// The share of right answers that the verdict may take away by default, and where its threshold stays.
 constexpr double kLossBudget = 0.006, kImitatedLossBudget = 0.001;
 constexpr float kThresholdMin = 0.35F, kThresholdMax = 0.95F;
+constexpr float kAskedThresholdMin = 0.05F;  // Where the user names the share.
 constexpr float kFactorMin = 0.05F;
 
 // Softmax of a * linear + b * hidden over the intents.
@@ -190,7 +191,7 @@ void FitVerdict(std::vector<WeightedInputs>& rows, IntentCalibration& calibratio
 }
 
 // As low as the budget allows: the threshold that takes away at most that share of the right answers.
-float FitThreshold(const HeldOut& held_out, const IntentCalibration& calibration, double budget) {
+float FitThreshold(const HeldOut& held_out, const IntentCalibration& calibration, double budget, float threshold_min) {
   std::vector<float> foreign;  // Of right answers.
   std::vector<float> p(held_out.intents);
   VerdictInputs inputs;
@@ -204,12 +205,12 @@ float FitThreshold(const HeldOut& held_out, const IntentCalibration& calibration
   if (foreign.empty()) return kThresholdMax;
   const auto lost = static_cast<std::size_t>(budget * static_cast<double>(foreign.size()));
   std::ranges::nth_element(foreign, foreign.begin() + static_cast<std::ptrdiff_t>(lost), std::greater<>());
-  return std::clamp(foreign[lost], kThresholdMin, kThresholdMax);
+  return std::clamp(foreign[lost], threshold_min, kThresholdMax);
 }
 
 }  // namespace
 
-IntentCalibration FitCalibration(const HeldOut& held_out, const HeldOut& foreign) {
+IntentCalibration FitCalibration(const HeldOut& held_out, const HeldOut& foreign, double rejected_max) {
   IntentCalibration calibration;
   FitFactors(held_out, calibration);
   std::vector<WeightedInputs> rows;
@@ -226,7 +227,12 @@ IntentCalibration FitCalibration(const HeldOut& held_out, const HeldOut& foreign
   const double share = imitated ? kImitatedShare : kForeignShare;
   for (WeightedInputs& row : rows) row.weight = row.foreign ? share * inside / outside : 1;
   FitVerdict(rows, calibration);
-  calibration.threshold = FitThreshold(held_out, calibration, imitated ? kImitatedLossBudget : kLossBudget);
+  if (rejected_max < 0) {
+    const double budget = imitated ? kImitatedLossBudget : kLossBudget;
+    calibration.threshold = FitThreshold(held_out, calibration, budget, kThresholdMin);
+  } else {
+    calibration.threshold = FitThreshold(held_out, calibration, rejected_max, kAskedThresholdMin);
+  }
   return calibration;
 }
 

@@ -32,7 +32,9 @@ struct HeldOut {
 };
 
 // `foreign`: predictions by models that never saw the example's intent; they stand for out-of-scope text. May be empty.
-IntentCalibration FitCalibration(const HeldOut& held_out, const HeldOut& foreign);
+// `rejected_max`: the share of right answers that the verdict may take away; negative: a default that knows whether the
+// out-of-scope text was real.
+IntentCalibration FitCalibration(const HeldOut& held_out, const HeldOut& foreign, double rejected_max = -1);
 
 // What the calibrated model reaches on the held-out examples.
 std::vector<std::pair<std::string, double>> MeasureCalibration(const HeldOut& held_out,

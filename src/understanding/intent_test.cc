@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -163,6 +164,18 @@ TEST(IntentCalibration, FindsTheTemperatureThatMadeTheLabels) {
   std::map<std::string, double> metrics;
   for (const auto& [name, value] : MeasureCalibration(held_out, calibration)) metrics[name] = value;
   EXPECT_LT(metrics.at("intent_ece"), 0.03);
+}
+
+TEST(IntentTrainer, MayRejectMoreToCatchMoreForeignText) {
+  const auto metric = [](double rejected_max, std::string_view name) {
+    const auto training = TrainIntents(SmallAssistant(), {.threads = 2, .rejected_max = rejected_max, .progress = {}});
+    EXPECT_TRUE(training.has_value());
+    const auto found = std::ranges::find(training->metrics, name, [](const auto& entry) { return entry.first; });
+    EXPECT_NE(found, training->metrics.end());
+    return found->second;
+  };
+  EXPECT_GE(metric(0.2, "out_of_scope_recall"), metric(0, "out_of_scope_recall"));
+  EXPECT_LT(metric(0.2, "out_of_scope_threshold"), metric(0, "out_of_scope_threshold"));
 }
 
 std::vector<std::byte> AllBytes(const IntentTraining& training) {

@@ -208,7 +208,7 @@ base::Status IntentTrainingRun::Run(IntentTraining& training) {
                             .class_width = class_width_,
                             .hidden_width = hidden_width_,
                             .features = static_cast<std::uint32_t>(vocabulary_.features.size()),
-                            .calibration = FitCalibration(held_out_, foreign_)};
+                            .calibration = FitCalibration(held_out_, foreign_, options_.rejected_max)};
   training.metrics = MeasureCalibration(held_out_, header.calibration);
   training.features = header.features;
   training.sections = PackIntentSections(header, corpus_, vocabulary_, linear_, hidden_);

@@ -19,6 +19,7 @@ struct IntentTrainOptions {
   unsigned threads = 0;  // Zero: one a core. The result does not depend on it.
   std::uint64_t seed = 1;
   std::size_t model_bytes_max = 48u << 20;  // The features that tell least are left out until the sections fit.
+  double rejected_max = -1;                 // As TrainOptions.
   std::string force_isa;                    // As UnderstanderOptions; the result does not depend on it.
   std::function<bool(double)> progress;  // One call at a time, from any training thread; false: stop with kCancelled.
 };

@@ -89,6 +89,7 @@ base::Status AddIntents(const Dataset& dataset, const TrainOptions& options, std
   IntentTrainOptions train{.threads = options.threads,
                            .seed = options.seed,
                            .model_bytes_max = options.intent_bytes_max,
+                           .rejected_max = options.rejected_max,
                            .force_isa = {},
                            .progress = std::move(progress)};
   LOQUAT_ASSIGN(IntentTraining training, TrainIntents(dataset, train));
