@@ -70,6 +70,7 @@ void Cli::AddTrainAndEval() {
   command->add_option("--seed", train.seed, "Of the random choices in training")->capture_default_str();
   command->add_option("--intent-bytes", train.intent_bytes_max,
                       "Largest size of the intent classifier in bytes; the least telling features go; 0: 48 MiB");
+  command->add_option("--slot-bytes", train.slot_bytes_max, "The same of the slot tagger; 0: 3 MiB");
   command
       ->add_option("--rejected-max", train.rejected_max,
                    "Share of right answers that the out-of-scope verdict may take away: more catches more foreign "

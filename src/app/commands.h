@@ -37,6 +37,7 @@ struct TrainArguments {
   std::uint32_t threads = 0;  // Zero: one a core.
   std::uint64_t seed = 1;
   std::uint64_t intent_bytes_max = 0;  // Of the classifier; zero: the default of TrainOptions.
+  std::uint64_t slot_bytes_max = 0;    // Of the slot tagger; as above.
   double rejected_max = -1;            // As TrainOptions.
   bool json = false;
 };

@@ -64,6 +64,7 @@ int Train(const TrainArguments& arguments) {
   understanding::TrainOptions options{
       .threads = arguments.threads, .seed = arguments.seed, .rejected_max = arguments.rejected_max};
   if (arguments.intent_bytes_max > 0) options.intent_bytes_max = arguments.intent_bytes_max;
+  if (arguments.slot_bytes_max > 0) options.slot_bytes_max = arguments.slot_bytes_max;
   base::Result<understanding::TrainSummary> summary = base::Internal("training did not start");
   {
     ProgressBar bar(STDERR_FILENO, clock);

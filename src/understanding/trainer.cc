@@ -109,6 +109,7 @@ base::Status AddIntents(const Dataset& dataset, const TrainOptions& options, std
 base::Status AddSlots(const Dataset& dataset, const TrainOptions& options, std::function<bool(double)> progress,
                       ModelFolderWriter& writer, TrainSummary& summary) {
   SlotTrainOptions train;
+  train.model_bytes_max = options.slot_bytes_max;
   train.threads = options.threads;
   train.seed = options.seed;
   train.progress = std::move(progress);

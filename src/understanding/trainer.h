@@ -29,6 +29,7 @@ struct TrainOptions {
   bool slots = true;  // Only where examples have entities.
   // What the intent half may take in the model; the features that tell least are left out until it fits.
   std::size_t intent_bytes_max = 48u << 20;
+  std::size_t slot_bytes_max = 3u << 20;  // The same of the slot half.
   // The share of right answers that the out-of-scope verdict may take away, in [0, 1): more catches more foreign text.
   // Negative: 0.006 with out-of-scope examples, 0.001 without.
   double rejected_max = -1;
