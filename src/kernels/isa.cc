@@ -7,11 +7,12 @@ namespace loquat::kernels {
 Isa DetectIsa() {
   // The builtin also asks the operating system (XGETBV) whether it saves the wider registers.
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl")) {
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     return Isa::kAvx512;
   }
-  return __builtin_cpu_supports("avx2") ? Isa::kAvx2 : Isa::kScalar;
+  return avx2 ? Isa::kAvx2 : Isa::kScalar;
 }
 
 std::string_view IsaName(Isa isa) {

@@ -1,5 +1,6 @@
 // Which vector instructions the arithmetic uses: found once at start, passed down as a value.
-// Pure functions; safe from any thread. Every tier gives the same bits (rows.h), so the choice is one of speed alone.
+// Pure functions; safe from any thread. The tiers of rows.h give the same bits; those of transformer_kernels.h agree
+// within rounding, each giving the same bits every time.
 
 #pragma once
 
@@ -11,8 +12,8 @@
 namespace loquat::kernels {
 
 enum class Isa : std::uint8_t {
-  kScalar,  // Baseline x86-64, one lane at a time: the oracle.
-  kAvx2,
+  kScalar,  // Baseline x86-64: the oracle.
+  kAvx2,    // With FMA and F16C, as every processor with AVX2 has but a few of VIA's.
   kAvx512,  // F, BW, DQ and VL.
 };
 

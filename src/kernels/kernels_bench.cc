@@ -1,0 +1,91 @@
+// What the kernels of the best tier reach on this machine: weights times activations for each stored type, one token
+// (bytes a second) and many (operations a second); attention; what a round of the team costs.
+// LOQUAT_FORCE_ISA chooses a tier.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/thread_team.h"
+#include "kernels/transformer_kernels.h"
+#include "kernels/weight_test_data.h"
+
+namespace loquat::kernels {
+namespace {
+
+const TransformerKernels& Tier() {
+  const char* forced = std::getenv("LOQUAT_FORCE_ISA");
+  return TransformerKernelsFor(ChooseIsa(forced == nullptr ? "" : forced).value_or(DetectIsa()));
+}
+
+void MatmulBench(benchmark::State& state) {
+  const auto type = static_cast<WeightType>(state.range(0));
+  const auto tokens = static_cast<std::size_t>(state.range(1));
+  constexpr std::size_t kRows = 1024, kCols = 2048;
+  base::Random random(1);
+  // Bits alone matter to the speed: one block's worth of scales, repeated.
+  const WeightLayout& layout = LayoutOf(type);
+  std::vector<std::byte> bytes(kRows * kCols / layout.block_weights * layout.block_bytes);
+  for (std::size_t at = 0; at < bytes.size(); at += layout.block_bytes) RandomBlock(random, type, 0.02, &bytes[at]);
+  std::vector<float> x(tokens * kCols, 0.5F), out(tokens * kRows);
+  const Matrix weights{.data = bytes.data(), .rows = kRows, .cols = kCols, .type = type};
+  const TransformerKernels& tier = Tier();
+  for (auto _ : state) {
+    tier.matmul(weights, 0, kRows,
+                {.x = x.data(), .x_stride = kCols, .out = out.data(), .out_stride = kRows, .tokens = tokens});
+    benchmark::ClobberMemory();
+  }
+  state.SetLabel(std::string(layout.name));
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * bytes.size()));
+  state.counters["flop"] = benchmark::Counter(2.0 * kRows * kCols * static_cast<double>(tokens),
+                                              benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1, 4, 128}});
+
+void AttendPagesBench(benchmark::State& state) {
+  const auto context = static_cast<std::size_t>(state.range(0));
+  const auto tokens = static_cast<std::size_t>(state.range(1));
+  constexpr std::size_t kHeads = 4, kWidth = 64;
+  std::vector<std::uint16_t> page(2 * kAttentionBlockTokens * kWidth, 0x3800);
+  std::vector<std::byte*> pages(context / kAttentionBlockTokens + 1, reinterpret_cast<std::byte*>(page.data()));
+  std::vector<float> q(tokens * kHeads * kWidth, 0.25F), out(q.size());
+  const TransformerKernels& tier = Tier();
+  for (auto _ : state) {
+    tier.attend_pages(
+        {.q = q.data(),
+         .q_stride = kHeads * kWidth,
+         .out = out.data(),
+         .out_stride = kHeads * kWidth,
+         .tokens = tokens,
+         .heads = kHeads,
+         .head_width = kWidth,
+         .scale = 0.125F},
+        {.pages = pages.data(), .value_offset = kAttentionBlockTokens * kWidth * 2, .position = context - tokens});
+    benchmark::ClobberMemory();
+  }
+  state.counters["flop"] = benchmark::Counter(4.0 * static_cast<double>(tokens * kHeads * context * kWidth),
+                                              benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(AttendPagesBench)->ArgsProduct({{256, 4096}, {1, 8}});
+
+void GeluErfBench(benchmark::State& state) {
+  std::vector<float> x(3072, 0.3F);
+  for (auto _ : state) {
+    Tier().gelu_erf(x.data(), x.size());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * x.size()));
+}
+BENCHMARK(GeluErfBench);
+
+void TeamRound(benchmark::State& state) {
+  ThreadTeam team({.threads = static_cast<unsigned>(state.range(0))});
+  for (auto _ : state) team.Run(team.size(), [](std::size_t part) { benchmark::DoNotOptimize(part); });
+}
+BENCHMARK(TeamRound)->Arg(1)->Arg(2)->UseRealTime();
+
+}  // namespace
+}  // namespace loquat::kernels

@@ -1,0 +1,114 @@
+// The operations of a transformer on rows of floats, one table a tier: written once, compiled for each instruction set,
+// chosen by TransformerKernelsFor. Pure functions on memory that the caller owns; safe from any thread. Nothing
+// allocates; a call needs at most kKernelStackBytes of stack.
+//
+// Within one tier every output is summed in an order that the lengths of its own inputs decide, so splitting rows,
+// tokens or heads differently gives the same bits. Tiers agree by tolerance: scalar rounds a product before it is
+// added, avx2 and avx512 do not (fused multiply-add).
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/isa.h"
+#include "kernels/weight_type.h"
+
+namespace loquat::kernels {
+
+inline constexpr std::size_t kKernelStackBytes = std::size_t{256} << 10;
+
+// Keys and values are read in blocks of so many tokens; a page holds one block of each head.
+inline constexpr std::size_t kAttentionBlockTokens = 32;
+// Queries (tokens times heads) of one call.
+inline constexpr std::size_t kAttentionQueriesMax = 32;
+inline constexpr std::size_t kHeadWidthMax = 256;
+
+enum class HalfType : std::uint8_t { kF16, kBF16 };
+
+// `tokens` rows of activations in, as many rows of outputs out; strides are floats from one token to the next.
+struct MatmulIo {
+  const float* x = nullptr;  // [tokens, cols]
+  std::size_t x_stride = 0;
+  float* out = nullptr;  // [tokens, rows]
+  std::size_t out_stride = 0;
+  std::size_t tokens = 0;
+};
+
+// The query heads that share one key-value head, for successive tokens.
+struct AttentionQueries {
+  const float* q = nullptr;  // [tokens, heads, head_width]
+  std::size_t q_stride = 0;  // Floats from one token to the next; heads follow each other.
+  float* out = nullptr;      // [tokens, heads, head_width]
+  std::size_t out_stride = 0;
+  std::size_t tokens = 0;
+  std::size_t heads = 0;       // REQUIRES: tokens * heads <= kAttentionQueriesMax.
+  std::size_t head_width = 0;  // REQUIRES: at most kHeadWidthMax.
+  float scale = 0;             // Of the scores: 1 / sqrt(head_width).
+};
+
+// Keys and values of one head in pages of kAttentionBlockTokens tokens: the token at position p is row p % 32 of page
+// p / 32. Token t of the queries, at `position` + t, sees positions 0 to its own.
+struct PagedKeys {
+  const std::byte* const* pages = nullptr;
+  std::size_t key_offset = 0;    // Bytes from a page's start to this head's [32, head_width] keys;
+  std::size_t value_offset = 0;  // likewise values.
+  HalfType type = HalfType::kF16;
+  std::size_t position = 0;
+};
+
+// Keys and values of one head in rows of floats. Every query sees all of them.
+struct RowKeys {
+  const float* keys = nullptr;  // [tokens, head_width]
+  const float* values = nullptr;
+  std::size_t stride = 0;  // Floats from one token to the next.
+  std::size_t tokens = 0;  // At least one.
+};
+
+struct TransformerKernels {
+  // out[t, r] = the sum over k of x[t, k] * weights[r, k], for r in [row_begin, row_end). Columns are summed in blocks
+  // of 1024, each in sixteen lanes (k mod 16) joined by a fixed tree; blocks are added in order.
+  void (*matmul)(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io);
+  // The weights of one row as floats: out[cols].
+  void (*decode_row)(const Matrix& weights, std::size_t row, float* out);
+
+  // y = x / sqrt(mean(x^2) + epsilon) * weight. Zhang, Sennrich, "Root mean square layer normalization", 2019.
+  void (*rms_norm)(const float* x, const float* weight, float epsilon, float* y, std::size_t n);
+  // y = (x - mean) / sqrt(variance + epsilon) * weight + bias. Ba, Kiros, Hinton, "Layer normalization", 2016.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon, float* y, std::size_t n);
+  // Turns the first 2 * half numbers of one head in place: pair i by the angle whose cosine and sine are given. Pairs
+  // are (2i, 2i + 1), or (i, i + half). Su et al., "RoFormer", 2021.
+  void (*rope_adjacent)(float* head, const float* cosine, const float* sine, std::size_t half);
+  void (*rope_halves)(float* head, const float* cosine, const float* sine, std::size_t half);
+
+  void (*softmax)(float* x, std::size_t n);                                              // In place. REQUIRES: n > 0.
+  void (*silu_multiply)(const float* gate, const float* up, float* out, std::size_t n);  // silu(gate) * up
+  void (*gelu_erf)(float* x,
+                   std::size_t n);  // x Phi(x), in place: Hendrycks, Gimpel, 2016. Within 1e-6 of max(1, |x|).
+  void (*gelu_tanh)(float* x, std::size_t n);            // The same paper's approximation by tanh, in place.
+  void (*tanh)(float* x, std::size_t n);                 // In place.
+  void (*add)(float* y, const float* x, std::size_t n);  // y += x
+
+  // To the nearest, ties to even; and back, exact.
+  void (*to_half)(HalfType type, const float* x, std::uint16_t* out, std::size_t n);
+  void (*from_half)(HalfType type, const std::uint16_t* x, float* out, std::size_t n);
+
+  // softmax(q k^T * scale) v, block by block with a running maximum: Milakov, Gimelshein, "Online normalizer
+  // calculation for softmax", 2018; Dao et al., "FlashAttention", 2022.
+  void (*attend_pages)(const AttentionQueries& queries, const PagedKeys& keys);
+  void (*attend_rows)(const AttentionQueries& queries, const RowKeys& keys);
+};
+
+// Pointers need the alignment of their element alone; x and y may be the same where lengths are. REQUIRES: this machine
+// has `isa`.
+const TransformerKernels& TransformerKernelsFor(Isa isa);
+
+// weights.row_bytes(), out of line for the tiers' own sources (see simd.h).
+std::size_t RowBytes(const Matrix& weights);
+
+// One table a tier; TransformerKernelsFor is the way in.
+extern const TransformerKernels kTransformerKernelsScalar;
+extern const TransformerKernels kTransformerKernelsAvx2;
+extern const TransformerKernels kTransformerKernelsAvx512;
+
+}  // namespace loquat::kernels
