@@ -1,0 +1,131 @@
+#include "text/tokenizer/byte_trie.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+
+namespace loquat::text {
+namespace {
+
+constexpr std::size_t kFanOut = 257;
+// A place that so many searches have passed is nearly full around: later searches begin after it.
+constexpr int kTriesBeforeMovingOn = 32;
+
+}  // namespace
+
+class ByteTrieBuilder {
+ public:
+  explicit ByteTrieBuilder(std::vector<ByteTrie::Entry> entries) : entries_(std::move(entries)) {}
+
+  ByteTrie Build() {
+    std::ranges::sort(entries_,
+                      [](const auto& a, const auto& b) { return std::tie(a.key, a.value) < std::tie(b.key, b.value); });
+    const auto same = [](const auto& a, const auto& b) { return a.key == b.key; };
+    entries_.erase(std::unique(entries_.begin(), entries_.end(), same), entries_.end());
+    Reserve(kFanOut);
+    used_[ByteTrie::kRoot] = true;
+    std::vector<Work> stack;
+    if (!entries_.empty()) stack.push_back({ByteTrie::kRoot, 0, entries_.size(), 0});
+    while (!stack.empty()) {
+      const Work work = stack.back();
+      stack.pop_back();
+      Place(work, stack);
+    }
+    trie_.empty_ = entries_.empty();
+    trie_.nodes_.resize(last_base_ + kFanOut + 1);
+    trie_.nodes_.shrink_to_fit();
+    return std::move(trie_);
+  }
+
+ private:
+  // The entries [begin, end) share `depth` bytes, which lead to `node`.
+  struct Work {
+    std::uint32_t node;
+    std::size_t begin, end, depth;
+  };
+  struct Child {
+    unsigned char byte;
+    std::size_t begin, end;
+  };
+
+  void Reserve(std::size_t size) {
+    if (size <= used_.size()) return;
+    const std::size_t grown = std::max(size, used_.size() * 3 / 2);
+    used_.resize(grown);
+    trie_.nodes_.resize(grown);
+  }
+
+  void Place(const Work& work, std::vector<Work>& stack) {
+    std::size_t begin = work.begin;
+    if (entries_[begin].key.size() == work.depth) trie_.nodes_[work.node].value = entries_[begin++].value;
+    children_.clear();
+    for (std::size_t i = begin; i < work.end; ++i) {
+      const auto byte = static_cast<unsigned char>(entries_[i].key[work.depth]);
+      if (children_.empty() || children_.back().byte != byte) children_.push_back({byte, i, i});
+      children_.back().end = i + 1;
+    }
+    if (children_.empty()) return;  // base 0 is the root's neighbourhood: a leaf's children are nobody's.
+    const std::uint32_t base = FindBase();
+    last_base_ = std::max(last_base_, base);
+    trie_.nodes_[work.node].base = base;
+    for (const Child& child : children_) {
+      const std::uint32_t node = base + child.byte + 1;
+      used_[node] = true;
+      trie_.nodes_[node].parent = work.node;
+      stack.push_back({node, child.begin, child.end, work.depth + 1});
+    }
+  }
+
+  // A base where all children find a free place.
+  std::uint32_t FindBase() {
+    const std::uint32_t first_byte = children_.front().byte + 1U;
+    while (first_free_ < used_.size() && used_[first_free_]) ++first_free_;
+    int tries = 0;
+    for (std::size_t place = std::max<std::size_t>(first_free_, first_byte);; ++place) {
+      Reserve(place + 2 * kFanOut);
+      if (used_[place]) continue;
+      const std::size_t base = place - first_byte;
+      const bool fits = std::ranges::all_of(children_, [&](const Child& c) { return !used_[base + c.byte + 1]; });
+      if (fits) {
+        LOQUAT_CHECK(base < ByteTrie::kNoNode - kFanOut, "fewer than 2^30 bytes of keys fit 32-bit nodes");
+        return static_cast<std::uint32_t>(base);
+      }
+      if (++tries == kTriesBeforeMovingOn) first_free_ = place;
+    }
+  }
+
+  std::vector<ByteTrie::Entry> entries_;
+  ByteTrie trie_;
+  std::vector<bool> used_;
+  std::vector<Child> children_;
+  std::size_t first_free_ = 1;
+  std::uint32_t last_base_ = 0;
+};
+
+ByteTrie ByteTrie::Build(std::vector<Entry> entries) {
+  return ByteTrieBuilder(std::move(entries)).Build();
+}
+
+std::int32_t ByteTrie::Find(std::string_view key) const {
+  std::uint32_t node = kRoot;
+  for (const char byte : key) {
+    node = Next(node, byte);
+    if (node == kNoNode) return kNone;
+  }
+  return Value(node);
+}
+
+ByteTrie::Match ByteTrie::Longest(std::string_view text) const {
+  Match match;
+  std::uint32_t node = kRoot;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    node = Next(node, text[i]);
+    if (node == kNoNode) break;
+    if (const std::int32_t value = Value(node); value != kNone) match = {i + 1, value};
+  }
+  return match;
+}
+
+}  // namespace loquat::text
