@@ -1,0 +1,81 @@
+// The steps that all models share, split among the threads of a team: a linear layer, work per token, attention. Each
+// splits so that results do not depend on how (kernels/transformer_kernels.h). Nothing allocates.
+//
+// A value; used by one thread at a time, as the team is. Does not own the team, which outlives it.
+
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
+
+#include "kernels/thread_team.h"
+#include "kernels/transformer_kernels.h"
+#include "model/arch/tensor_reader.h"
+
+namespace loquat::model {
+
+// Memory of one size for one owner, aligned to cache lines. Pages that are never written take no memory.
+class FloatBuffer {
+ public:
+  FloatBuffer() = default;
+  explicit FloatBuffer(std::size_t floats)
+      : data_(static_cast<float*>(::operator new (floats * sizeof(float), std::align_val_t{64}))) {}
+  float* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(float* p) const { ::operator delete (p, std::align_val_t{64}); }
+  };
+  std::unique_ptr<float, Free> data_;
+};
+
+// Rows of activations: token t is at data + t * stride.
+struct Rows {
+  float* data = nullptr;
+  std::size_t stride = 0;  // Floats.
+  float* operator[](std::size_t token) const { return data + token * stride; }
+};
+
+class Compute {
+ public:
+  Compute(const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team) : kernels_(kernels), team_(team) {}
+
+  const kernels::TransformerKernels& kernels() const { return kernels_; }
+
+  // out[t] = the outputs of the layers side by side for x[t].
+  void Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const;
+  void Project(const Linear& layer, Rows x, std::size_t tokens, Rows out) const {
+    Project(std::span(&layer, 1), x, tokens, out);
+  }
+
+  // Calls work(token) for each; `floats` is about how many numbers one token's work touches.
+  template <typename Work>
+  void ForEachToken(std::size_t tokens, std::size_t floats, Work&& work) const {
+    const std::size_t parts = tokens * floats < kWorthSharing ? 1 : std::min<std::size_t>(tokens, team_.size());
+    team_.Run(parts, [&](std::size_t part) {
+      for (std::size_t t = tokens * part / parts; t < tokens * (part + 1) / parts; ++t) work(t);
+    });
+  }
+
+  // Calls work(task) for each, on any thread.
+  template <typename Work>
+  void ForEachTask(std::size_t tasks, Work&& work) const {
+    team_.Run(tasks, work);
+  }
+
+ private:
+  static constexpr std::size_t kWorthSharing = 1 << 15;  // Numbers: some microseconds, as a round of the team takes.
+  static constexpr std::size_t kRowStep = 16;            // Rows of a part: whole tiles of the kernel.
+
+  void ProjectRows(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out, std::size_t begin,
+                   std::size_t end) const;
+
+  const kernels::TransformerKernels& kernels_;
+  kernels::ThreadTeam& team_;
+};
+
+}  // namespace loquat::model

@@ -1,0 +1,63 @@
+#include "model/arch/decoder_workspace.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace loquat::model {
+
+DecoderWorkspace::DecoderWorkspace(const ModelConfig& config, std::uint32_t tokens_max, std::size_t block_tokens,
+                                   Compute compute)
+    : compute_(compute),
+      tokens_max_(tokens_max),
+      block_tokens_(block_tokens),
+      token_(tokens_max),
+      position_(tokens_max),
+      page_(tokens_max),
+      blocks_(tokens_max),
+      logit_rows_(tokens_max) {
+  const std::size_t query = std::size_t{config.heads} * config.head_width;
+  const std::size_t key = std::size_t{config.kv_heads} * config.head_width;
+  hidden = NewRows(config.width);
+  normal = NewRows(config.width);
+  qkv = NewRows(query + 2 * key);
+  attended = NewRows(query);
+  gate_up = NewRows(std::size_t{2} * config.ffn_width);
+  cosine = NewRows(config.rope_width / 2);
+  sine = NewRows(config.rope_width / 2);
+  logits = NewRows(config.vocabulary);
+}
+
+Rows DecoderWorkspace::NewRows(std::size_t width) {
+  buffers_.emplace_back(width * tokens_max_);
+  return {.data = buffers_.back().get(), .stride = width};
+}
+
+void DecoderWorkspace::Place(std::span<const DecoderSlice> slices) {
+  tokens_ = block_count_ = logit_count_ = 0;
+  for (const DecoderSlice& slice : slices) PlaceSlice(slice);
+  LOQUAT_CHECK(tokens_ > 0, "a pass has at least one token");
+}
+
+void DecoderWorkspace::PlaceSlice(const DecoderSlice& slice) {
+  const std::size_t count = slice.tokens.size();
+  LOQUAT_CHECK(count > 0 && count <= tokens_max_ - tokens_, "a pass takes 1 to tokens_max tokens");
+  LOQUAT_CHECK((slice.position + count - 1) / kKvPageTokens < slice.pages.size(), "a slice comes with its pages");
+  for (std::size_t i = 0; i < count; i += block_tokens_) {
+    blocks_[block_count_++] = {.slice = &slice,
+                               .first = static_cast<std::uint32_t>(tokens_ + i),
+                               .position = static_cast<std::uint32_t>(slice.position + i),
+                               .tokens = static_cast<std::uint32_t>(std::min(block_tokens_, count - i))};
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t t = tokens_ + i;
+    token_[t] = slice.tokens[i];
+    position_[t] = static_cast<std::uint32_t>(slice.position + i);
+    page_[t] = slice.pages[position_[t] / kKvPageTokens];
+    const bool asks = !slice.no_logits && (slice.all_logits || i + 1 == count);
+    if (asks) logit_rows_[logit_count_++] = static_cast<std::uint32_t>(t);
+  }
+  tokens_ += count;
+}
+
+}  // namespace loquat::model

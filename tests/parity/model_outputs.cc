@@ -1,0 +1,111 @@
+// Prints what a model file computes for a sequence of token ids, for comparison with other engines (parity.mjs).
+//
+//   model_outputs logits MODEL < ids     every token's logits: [token, vocabulary] floats, little-endian
+//   model_outputs greedy COUNT MODEL < ids   COUNT more token ids, each the likeliest, as text
+//   model_outputs embed MODEL < ids      the pooled embedding: [width] floats
+//
+// LOQUAT_FORCE_ISA pins the instructions.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "kernels/isa.h"
+#include "kernels/thread_team.h"
+#include "model/arch/load.h"
+#include "model/formats/model_files.h"
+
+namespace loquat {
+namespace {
+
+struct Request {
+  std::string_view what;
+  std::string path;
+  std::size_t count = 0;  // Tokens to generate.
+  std::vector<std::int32_t> tokens;
+};
+
+void Write(std::span<const float> values) {
+  std::fwrite(values.data(), sizeof(float), values.size(), stdout);
+}
+
+base::Status CheckTokens(const Request& request, const model::ModelConfig& config) {
+  const auto known = [&](std::int32_t id) { return id >= 0 && static_cast<std::uint32_t>(id) < config.vocabulary; };
+  if (request.tokens.empty() || !std::ranges::all_of(request.tokens, known)) {
+    return base::InvalidArgument("standard input holds no token ids of the model's vocabulary");
+  }
+  if (request.tokens.size() + request.count > config.context) {
+    return base::InvalidArgument("the tokens do not fit the model's context");
+  }
+  return {};
+}
+
+base::Status Decode(Request request, model::ModelFiles files, kernels::Isa isa, kernels::ThreadTeam& team) {
+  std::shared_ptr<const model::Weights> weights = std::move(files.weights);
+  LOQUAT_ASSIGN(const auto decoder, model::LoadDecoder(files.config, weights, isa));
+  LOQUAT_TRY(CheckTokens(request, decoder->config()));
+  std::size_t prompt = request.tokens.size();
+  const std::size_t pages_needed = (prompt + request.count) / model::kKvPageTokens + 1;
+  std::vector<std::vector<std::byte>> memory(pages_needed);
+  std::vector<std::byte*> pages;
+  for (auto& page : memory) {
+    page.resize(decoder->kv_layout().page_bytes());
+    pages.push_back(page.data());
+  }
+  const auto workspace = decoder->NewWorkspace(static_cast<std::uint32_t>(prompt), team);
+  model::DecoderSlice slice{.tokens = request.tokens, .pages = pages, .all_logits = request.count == 0};
+  std::span<const float> logits = decoder->Forward({&slice, 1}, *workspace);
+  if (request.count == 0) Write(logits);
+  for (std::size_t i = 0; i < request.count; ++i) {
+    const auto next = static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
+    std::cout << next << '\n';
+    slice = {.tokens = {&next, 1}, .position = static_cast<std::uint32_t>(prompt++), .pages = pages};
+    logits = decoder->Forward({&slice, 1}, *workspace);
+  }
+  return {};
+}
+
+base::Status Embed(const Request& request, model::ModelFiles files, kernels::Isa isa, kernels::ThreadTeam& team) {
+  std::shared_ptr<const model::Weights> weights = std::move(files.weights);
+  LOQUAT_ASSIGN(const auto encoder, model::LoadEncoder(files.config, weights, isa));
+  LOQUAT_TRY(CheckTokens(request, encoder->config()));
+  const auto workspace = encoder->NewWorkspace(static_cast<std::uint32_t>(request.tokens.size()), team);
+  const model::EncoderText text{.tokens = request.tokens};
+  (void)encoder->Forward({&text, 1}, *workspace);
+  Write(encoder->Pooled(*workspace));
+  return {};
+}
+
+base::Status Run(std::span<char* const> arguments) {
+  Request request;
+  if (arguments.size() < 3) return base::InvalidArgument("usage: model_outputs logits|greedy COUNT|embed MODEL < ids");
+  request.what = arguments[1];
+  request.path = arguments.back();
+  if (request.what == "greedy") request.count = std::strtoul(arguments[2], nullptr, 10);
+  for (std::int32_t id = 0; std::cin >> id;) request.tokens.push_back(id);
+  const char* const forced = std::getenv("LOQUAT_FORCE_ISA");
+  LOQUAT_ASSIGN(const kernels::Isa isa, kernels::ChooseIsa(forced == nullptr ? "" : forced));
+  LOQUAT_ASSIGN(model::ModelFiles files, model::OpenModel(request.path));
+  kernels::ThreadTeam team;
+  if (request.what == "embed") return Embed(request, std::move(files), isa, team);
+  return Decode(std::move(request), std::move(files), isa, team);
+}
+
+}  // namespace
+}  // namespace loquat
+
+int main(int argc, char** argv) {
+  const auto done = loquat::Run({argv, static_cast<std::size_t>(argc)});
+  if (done.has_value()) return 0;
+  std::cerr << "model_outputs: " << done.error().message << '\n';
+  return 1;
+}
