@@ -1,0 +1,269 @@
+#include "engine/decoder_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace loquat::engine {
+namespace {
+
+// Every sequence of this module is a choice of a generation.
+Choice& AsChoice(Sequence& sequence) {
+  return static_cast<Choice&>(sequence);
+}
+
+// A session remembers the first answer to its last prompt.
+std::string_view SessionOf(const Choice& choice) {
+  return choice.choice == 0 ? std::string_view(choice.generation.request.session) : std::string_view();
+}
+
+double Seconds(base::Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+std::string_view EndName(const Generation& generation, const base::Status& status) {
+  if (!status.has_value()) return status.error().reason.empty() ? CodeName(status.error().code) : status.error().reason;
+  const bool cut = std::any_of(generation.choices.begin(), generation.choices.end(),
+                               [](const auto& choice) { return choice->finish == Finish::kLength; });
+  return cut ? "length" : "stop";
+}
+
+}  // namespace
+
+DecoderLoop::DecoderLoop(DecoderParts parts, const LoopOptions& options, Admission& admission, EngineMetrics& metrics,
+                         DecoderMetrics& decoder_metrics, const base::Clock& clock)
+    : parts_(std::move(parts)),
+      options_(options),
+      vocabulary_(parts_.model->config().vocabulary),
+      admission_(admission),
+      metrics_(metrics),
+      decoder_metrics_(decoder_metrics),
+      clock_(clock),
+      index_(*parts_.pages),
+      pages_(*parts_.pages, index_),
+      scheduler_(options.scheduler, pages_),
+      sampler_(vocabulary_) {
+  decoder_metrics_.kv_pages.Set(parts_.pages->size());
+}
+
+DecoderLoop::~DecoderLoop() {
+  LOQUAT_CHECK(generations_.empty(), "a loop is destroyed after EndAll");
+  LOQUAT_CHECK(parts_.pages->in_use() == 0, "every page comes back");
+}
+
+void DecoderLoop::Take(std::unique_ptr<Generation> generation) {
+  Choice& first = *generation->choices.front();
+  first.arrival = arrivals_++;
+  scheduler_.Enqueue(first);
+  generations_.push_back(std::move(generation));
+}
+
+void DecoderLoop::Sweep(base::TimePoint now) {
+  for (const auto& generation : generations_) {
+    if (generation->cancelled()) {
+      End(*generation, base::Cancelled("the client went away, or cancelled"), now);
+    } else if (generation->deadline.Passed(clock_)) {
+      End(*generation,
+          base::DeadlineExceeded(generation->started ? "the deadline passed while the answer was made; allow more time"
+                                                     : "the deadline passed in the model's queue; allow more time"),
+          now);
+    }
+  }
+  DropEnded();
+}
+
+void DecoderLoop::OnAdmitted(const StepPlan& plan, base::TimePoint now) {
+  for (Sequence* sequence : plan.admitted) {
+    Generation& generation = AsChoice(*sequence).generation;
+    if (generation.started) continue;  // Comes back after a preemption.
+    generation.started = true;
+    generation.started_at = now;
+    admission_.Leave(generation.work);
+    metrics_.queue_wait(generation.work.lane).Observe(Seconds(now - generation.received_at));
+  }
+  decoder_metrics_.preemptions.Increment(plan.preempted.size());
+  metrics_.OnWasted("preempted", plan.recomputed);
+}
+
+std::span<const float> DecoderLoop::Compute(const StepPlan& plan) {
+  slices_.clear();
+  if (page_tables_.size() < plan.items.size()) page_tables_.resize(plan.items.size());
+  for (std::size_t i = 0; i < plan.items.size(); ++i) {
+    const auto [sequence, tokens] = plan.items[i];
+    std::vector<std::byte*>& table = page_tables_[i];
+    table.clear();
+    for (const PageId page : sequence->pages) table.push_back(parts_.pages->data(page));
+    slices_.push_back({.tokens = std::span<const TokenId>(sequence->tokens).subspan(sequence->computed, tokens),
+                       .position = sequence->computed,
+                       .pages = table,
+                       .no_logits = tokens < sequence->pending()});
+  }
+  return parts_.model->Forward(slices_, *parts_.workspace);
+}
+
+void DecoderLoop::Report(const StepPlan& plan, base::Duration took) {
+  Admission::Step step{.took = took, .running = 0};
+  for (const Sequence* sequence : scheduler_.running()) {
+    step.running += sequence->slots;
+    if (sequence->pending() > 1) step.prefill_pending += sequence->pending();
+  }
+  for (const StepItem& item : plan.items) {
+    (item.sequence->pending() == 1 ? step.decoded : step.prefilled) += item.tokens;
+  }
+  step.prefill_pending -= step.prefilled;
+  admission_.OnStep(step);
+  decoder_metrics_.prefill_tokens.Increment(step.prefilled);
+  decoder_metrics_.decode_tokens.Increment(step.decoded);
+  metrics_.step_seconds.Observe(Seconds(took));
+  metrics_.batch_sequences.Observe(static_cast<double>(plan.items.size()));
+  metrics_.batch_tokens.Observe(static_cast<double>(step.prefilled + step.decoded));
+}
+
+bool DecoderLoop::Step() {
+  const base::TimePoint start = clock_.Now();
+  Sweep(start);
+  if (scheduler_.idle()) return false;
+  const StepPlan& plan =
+      scheduler_.Plan(admission_.ChunkWithin(options_.decode_stall_max, options_.scheduler.step_tokens_max));
+  OnAdmitted(plan, start);
+  const std::span<const float> logits = Compute(plan);
+  const base::TimePoint now = clock_.Now();
+  Report(plan, now - start);
+
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < plan.items.size(); ++i) {
+    // By the slice, not the sequence: a choice that fails takes the others of its generation along.
+    const auto own = slices_[i].no_logits ? std::span<const float>() : logits.subspan(row++ * vocabulary_, vocabulary_);
+    Advance(plan.items[i], own, now);
+  }
+  DropEnded();
+  decoder_metrics_.kv_pages_in_use.Set(parts_.pages->in_use());
+  decoder_metrics_.kv_pages_cached.Set(parts_.pages->idle());
+  return true;
+}
+
+void DecoderLoop::Advance(const StepItem& item, std::span<const float> row, base::TimePoint now) {
+  Choice& choice = AsChoice(*item.sequence);
+  Generation& generation = choice.generation;
+  // Ended by another choice in this very step.
+  if (choice.finish.has_value()) return;
+  choice.computed += item.tokens;
+  generation.computed_tokens += item.tokens;
+  if (row.empty()) {
+    pages_.Publish(choice);
+    return;
+  }
+
+  base::Status drawn;
+  if (choice.slots > 1) {
+    Fork(generation);
+    for (std::size_t i = 0; i < generation.choices.size() && drawn.has_value(); ++i) {
+      drawn = Draw(*generation.choices[i], row, now);
+    }
+  } else {
+    drawn = Draw(choice, row, now);
+  }
+  if (!drawn.has_value()) {
+    End(generation, std::move(drawn), now);
+  } else if (generation.gone) {
+    End(generation, base::Cancelled("the client went away"), now);
+  } else if (!choice.finish.has_value()) {
+    pages_.Publish(choice);
+  } else if (std::all_of(generation.choices.begin(), generation.choices.end(),
+                         [](const auto& each) { return each->finish.has_value(); })) {
+    End(generation, {}, now);
+  }
+}
+
+// The prompt is computed: every choice goes on from its pages.
+void DecoderLoop::Fork(Generation& generation) {
+  Choice& first = *generation.choices.front();
+  first.slots = 1;
+  for (std::uint32_t i = 1; i < generation.request.choices; ++i) {
+    auto made = std::make_unique<Choice>(generation, *parts_.texts, i);
+    made->arrival = first.arrival;
+    pages_.Fork(first, *made);
+    scheduler_.AddRunning(*made);
+    generation.choices.push_back(std::move(made));
+  }
+}
+
+base::Status DecoderLoop::Draw(Choice& choice, std::span<const float> row, base::TimePoint now) {
+  Generation& generation = choice.generation;
+  const SampleInput input{.logits = row,
+                          .history = choice.tokens,
+                          .prompt_tokens = choice.prompt_tokens,
+                          .seed = generation.seed,
+                          .choice = choice.choice};
+  LOQUAT_ASSIGN(const TokenId token, sampler_.Sample(generation.request.sampling, input));
+  logprobs_.clear();
+  if (generation.request.top_logprobs.has_value()) {
+    sampler_.Logprobs(row, token, *generation.request.top_logprobs, logprobs_);
+  }
+  if (generation.usage.generated_tokens == 0) {
+    generation.first_token_at = now;
+    generation.usage.cached_prompt_tokens = std::min(choice.reused, choice.prompt_tokens);
+    decoder_metrics_.prefix_hit_tokens.Increment(generation.usage.cached_prompt_tokens);
+    decoder_metrics_.first_token_seconds.Observe(Seconds(now - generation.received_at));
+  } else if (choice.generated() > 0) {
+    decoder_metrics_.inter_token_seconds.Observe(Seconds(now - choice.last_token_at));
+  }
+  if (generation.Emit(choice, token, logprobs_, parts_.model->config().eos_tokens, now)) FinishChoice(choice);
+  return {};
+}
+
+void DecoderLoop::FinishChoice(Choice& choice) {
+  admission_.OnAnswer(choice.generated());
+  scheduler_.Remove(choice);
+  pages_.Release(choice, SessionOf(choice));
+}
+
+void DecoderLoop::End(Generation& generation, base::Status status, base::TimePoint now) {
+  const bool cancelled = !status.has_value() && status.error().code == base::Code::kCancelled;
+  // What the model computed wrongly is shown to nobody.
+  const bool broken = !status.has_value() && status.error().code == base::Code::kInternal;
+  for (const auto& choice : generation.choices) {
+    if (choice->finish.has_value()) continue;
+    generation.EmitFinish(*choice, cancelled ? Finish::kCancelled : Finish::kError);
+    scheduler_.Remove(*choice);
+    if (broken) {
+      pages_.Discard(*choice);
+    } else {
+      pages_.Release(*choice, SessionOf(*choice));
+    }
+  }
+  if (!generation.started) admission_.Leave(generation.work);
+  const std::string_view how = EndName(generation, status);
+  metrics_.OnEnd(how);
+  if (!status.has_value()) metrics_.OnWasted(how, generation.computed_tokens);
+  decoder_metrics_.generation_seconds.Observe(Seconds(now - generation.received_at));
+  generation.EmitEnd(std::move(status), now);
+  ended_.push_back(&generation);
+}
+
+void DecoderLoop::DropEnded() {
+  if (ended_.empty()) return;
+  std::erase_if(generations_, [this](const auto& generation) {
+    return std::find(ended_.begin(), ended_.end(), generation.get()) != ended_.end();
+  });
+  ended_.clear();
+}
+
+void DecoderLoop::EndAll(const base::Error& error) {
+  const base::TimePoint now = clock_.Now();
+  for (const auto& generation : generations_) End(*generation, error, now);
+  DropEnded();
+}
+
+EngineStats DecoderLoop::Stats() const {
+  std::uint32_t running = 0;
+  for (const Sequence* sequence : scheduler_.running()) running += sequence->slots;
+  return {.running = running,
+          .queued = admission_.queued(),
+          .kv_pages_used = parts_.pages->in_use(),
+          .kv_pages_cached = parts_.pages->idle(),
+          .kv_pages = parts_.pages->size()};
+}
+
+}  // namespace loquat::engine

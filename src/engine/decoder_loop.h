@@ -1,0 +1,92 @@
+// What the engine's thread does: takes generations in, lets the scheduler form a batch, runs the model on it, draws a
+// token for each sequence that is ready for one, and tells the sinks. One Step is one forward pass. Everything that
+// changes is owned here and touched by one thread, so a test may call Step itself.
+//
+// A generation that fails, is cancelled or runs out of time ends between two steps, and its pages go back; the others
+// do not notice. Nobody's tokens depend on who else is in the batch.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/admission.h"
+#include "engine/engine_metrics.h"
+#include "engine/generation.h"
+#include "engine/kv_pages.h"
+#include "engine/prefix_index.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "engine/sequence_pages.h"
+#include "model/decoder.h"
+
+namespace loquat::engine {
+
+struct DecoderParts {
+  std::shared_ptr<const model::DecoderModel> model;
+  std::unique_ptr<model::DecoderModel::Workspace> workspace;  // Made for SchedulerOptions::step_tokens_max tokens.
+  std::shared_ptr<const TokenTextMaker> texts;
+  std::unique_ptr<KvPages> pages;
+};
+
+struct LoopOptions {
+  SchedulerOptions scheduler;
+  base::Duration decode_stall_max = std::chrono::milliseconds(100);  // How long prompts may hold up a stream's token.
+};
+
+class DecoderLoop {
+ public:
+  // References outlive the loop.
+  DecoderLoop(DecoderParts parts, const LoopOptions& options, Admission& admission, EngineMetrics& metrics,
+              DecoderMetrics& decoder_metrics, const base::Clock& clock);
+  // REQUIRES: idle; see EndAll.
+  ~DecoderLoop();
+
+  // Queues it. It has been admitted, and fits into the pool alone.
+  void Take(std::unique_ptr<Generation> generation);
+  // Ends what is cancelled or late, then computes one batch. False: nothing is left to do.
+  bool Step();
+  // Ends everything with this error.
+  void EndAll(const base::Error& error);
+
+  EngineStats Stats() const;
+
+ private:
+  void Sweep(base::TimePoint now);
+  void OnAdmitted(const StepPlan& plan, base::TimePoint now);
+  std::span<const float> Compute(const StepPlan& plan);
+  void Report(const StepPlan& plan, base::Duration took);
+  void Advance(const StepItem& item, std::span<const float> row, base::TimePoint now);
+  void Fork(Generation& generation);
+  base::Status Draw(Choice& choice, std::span<const float> row, base::TimePoint now);
+  void FinishChoice(Choice& choice);
+  void End(Generation& generation, base::Status status, base::TimePoint now);
+  void DropEnded();
+
+  // Constant after construction.
+  const DecoderParts parts_;
+  const LoopOptions options_;
+  const std::uint32_t vocabulary_;
+  Admission& admission_;
+  EngineMetrics& metrics_;
+  DecoderMetrics& decoder_metrics_;
+  const base::Clock& clock_;
+
+  // The engine's thread only.
+  PrefixIndex index_;
+  SequencePages pages_;
+  Scheduler scheduler_;
+  Sampler sampler_;
+  std::vector<std::unique_ptr<Generation>> generations_;
+  std::vector<Generation*> ended_;
+  std::uint64_t arrivals_ = 0;
+  // Scratch of a step.
+  std::vector<model::DecoderSlice> slices_;
+  std::vector<std::vector<std::byte*>> page_tables_;
+  std::vector<TokenLogprob> logprobs_;
+};
+
+}  // namespace loquat::engine
