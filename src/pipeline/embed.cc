@@ -1,0 +1,137 @@
+#include "pipeline/embed.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/mutex.h"
+#include "pipeline/signal.h"
+
+namespace loquat::pipeline {
+namespace {
+
+using engine::TokenId;
+
+// The place where the engine's thread lays down its answer and the coroutine picks it up; the first word stands.
+class Answer {
+ public:
+  void Set(base::Result<engine::EncodeResult> result) LOQUAT_EXCLUDES(mutex_) {
+    {
+      const base::MutexLock lock(mutex_);
+      if (result_) return;
+      result_ = std::move(result);
+    }
+    there_.Notify();
+  }
+  boost::asio::awaitable<base::Result<engine::EncodeResult>> Get() {
+    for (;;) {
+      {
+        const base::MutexLock lock(mutex_);
+        if (result_) co_return *std::move(result_);
+      }
+      co_await there_.Wait();
+    }
+  }
+
+ private:
+  Signal there_;
+  base::Mutex mutex_;
+  std::optional<base::Result<engine::EncodeResult>> result_ LOQUAT_GUARDED_BY(mutex_);
+};
+
+void Normalize(std::vector<float>& row) {
+  double squares = 0;
+  for (const float value : row) squares += static_cast<double>(value) * value;
+  if (squares <= 0) return;
+  const double scale = 1.0 / std::sqrt(squares);
+  for (float& value : row) value = static_cast<float>(value * scale);
+}
+
+std::string ParamOf(const EmbedInput& input, std::size_t index) {
+  return input.texts.size() == 1 ? "/input" : fmt::format("/input/{}", index);
+}
+
+}  // namespace
+
+base::Result<std::vector<TokenId>> EmbedUseCase::Encode(const ServedModel& model, const EmbedInput& input,
+                                                        std::size_t index) {
+  const engine::ModelInfo& info = model.info();
+  base::Result<std::vector<TokenId>> tokens;
+  if (const auto* text = std::get_if<std::string>(&input.texts[index])) {
+    tokens = model.text->Encode(*text);
+  } else {
+    tokens = std::get<std::vector<TokenId>>(input.texts[index]);
+  }
+  const std::string param = ParamOf(input, index);
+  if (!tokens.has_value()) {
+    if (tokens.error().param.empty()) tokens.error().param = param;
+    return tokens;
+  }
+  if (tokens->empty()) return base::InvalidArgument("the input is empty; give at least one token", param);
+  for (const TokenId token : *tokens) {
+    if (token >= 0 && static_cast<std::uint32_t>(token) < info.vocabulary) continue;
+    return base::InvalidArgument(
+        fmt::format("the input has the token {}; the model's tokens are 0 to {}", token, info.vocabulary - 1), param);
+  }
+  if (tokens->size() <= info.context) return tokens;
+  return base::Error{.code = base::Code::kInvalidArgument,
+                     .message = fmt::format("the input has {} tokens, but {} takes {} at most; split it",
+                                            tokens->size(), info.name, info.context),
+                     .reason = "context_length_exceeded",
+                     .param = param};
+}
+
+boost::asio::awaitable<base::Result<engine::EncodeResult>> EmbedUseCase::Ask(const base::CallContext& call,
+                                                                             const ServedModel& model,
+                                                                             engine::EncodeRequest request) {
+  using Watch = base::CancelCallback<std::function<void()>>;
+  const auto answer = std::make_shared<Answer>();
+  const Watch client_gone(call.cancel, [&answer] { answer->Set(base::Cancelled("the client went away")); });
+  const Watch stopping(stop_.token(), [&answer] {
+    answer->Set(base::Error{.code = base::Code::kUnavailable,
+                            .message = "the server is stopping; send the request again",
+                            .reason = "stopping",
+                            .retry_after = std::chrono::seconds(1)});
+  });
+  LOQUAT_CO_TRY(model.engine->Encode(call, std::move(request), [answer](base::Result<engine::EncodeResult> result) {
+    answer->Set(std::move(result));
+  }));
+  co_return co_await answer->Get();
+}
+
+boost::asio::awaitable<base::Result<EmbedAnswer>> EmbedUseCase::Run(const base::CallContext& call,
+                                                                    const EmbedInput& input) {
+  LOQUAT_CO_ASSIGN(const ServedModel* model, models_.Find(input.model));
+  if (!model->info().can_embed) {
+    co_return base::Error{.code = base::Code::kFailedPrecondition,
+                          .message = fmt::format("{} makes no embeddings; ask an encoder", model->info().name),
+                          .reason = "model_cannot_embed",
+                          .param = "/model"};
+  }
+  std::size_t bytes = 0;
+  for (const EmbedText& text : input.texts) {
+    if (const auto* words = std::get_if<std::string>(&text)) bytes += words->size();
+  }
+  engine::EncodeRequest request;
+  base::Status encoded;
+  co_await workers_.Run(bytes, [&] {
+    for (std::size_t i = 0; i < input.texts.size() && encoded.has_value(); ++i) {
+      auto tokens = Encode(*model, input, i);
+      if (!tokens.has_value()) encoded = std::move(tokens).error();
+      if (encoded.has_value()) request.texts.push_back(*std::move(tokens));
+    }
+  });
+  LOQUAT_CO_TRY(std::move(encoded));
+
+  LOQUAT_CO_ASSIGN(engine::EncodeResult result, co_await Ask(call, *model, std::move(request)));
+  EmbedAnswer answer{.rows = std::move(result.rows), .tokens = result.tokens};
+  if (answer.rows.size() != input.texts.size()) co_return base::Internal("the model gave another number of vectors");
+  for (std::vector<float>& row : answer.rows) Normalize(row);
+  co_return answer;
+}
+
+}  // namespace loquat::pipeline
