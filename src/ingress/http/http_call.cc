@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "ingress/http/error_body.h"
 
 namespace loquat::ingress {
 namespace {
@@ -114,7 +113,7 @@ void HttpCall::Fail(const base::Error& error) {
   }
   if (error.code == base::Code::kUnauthenticated) more.push_back({"WWW-Authenticate", "Bearer"});
   const int status = error.reason == kMethodNotAllowed ? 405 : net::HttpStatusOf(error);
-  Respond(status, kJson, ErrorBody(error, context_.request_id), more);
+  Respond(status, kJson, error_body_(error, context_.request_id), more);
 }
 
 void HttpCall::BeginEvents() {

@@ -12,6 +12,7 @@
 #include "base/call_context.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "ingress/http/error_body.h"
 #include "net/http.h"
 #include "observe/trace.h"
 
@@ -47,6 +48,10 @@ class HttpCall {
   std::string_view path_part() const { return path_part_; }
   void set_path_part(std::string_view part) { path_part_ = part; }
 
+  // How errors are written: the house's form, or that of the API that the endpoint speaks.
+  using WriteErrorBody = std::string (*)(const base::Error& error, std::string_view request_id);
+  void set_error_body(WriteErrorBody write) { error_body_ = write; }
+
   // Each answers once.
   void Respond(int status, std::string_view content_type, std::string body, std::span<const net::HttpHeader> more = {});
   void Fail(const base::Error& error);
@@ -68,6 +73,7 @@ class HttpCall {
   net::HttpExchange& exchange_;
   base::CallContext context_;
   std::string_view path_part_;
+  WriteErrorBody error_body_ = &ErrorBody;
   std::string traceparent_;
   std::vector<OwnedHeader> headers_;
   base::Error failure_;

@@ -81,6 +81,12 @@ Router::Route* Router::Find(std::string_view path, std::string_view& part) const
   return nullptr;
 }
 
+const std::pair<Access, Endpoint*>* Router::FindEndpoint(const Route* route, std::string_view method) {
+  if (route == nullptr) return nullptr;
+  const auto found = route->methods.find(method == "HEAD" ? std::string_view("GET") : method);
+  return found == route->methods.end() ? nullptr : &found->second;
+}
+
 bool Router::AllowOrigin(HttpCall& call) const {
   if (options_.cors_origins.empty()) return false;
   const bool any = std::ranges::find(options_.cors_origins, "*") != options_.cors_origins.end();
@@ -117,8 +123,8 @@ awaitable<void> Router::Dispatch(HttpCall& call, const Route* route, bool origin
     AnswerOptions(call, *route, origin_allowed);
     co_return;
   }
-  const auto endpoint = route->methods.find(method == "HEAD" ? std::string_view("GET") : method);
-  if (endpoint == route->methods.end()) {
+  const auto* endpoint = FindEndpoint(route, method);
+  if (endpoint == nullptr) {
     call.AddHeader("Allow", AllowedMethods(route->methods));
     call.Fail({.code = base::Code::kUnimplemented,
                .message = fmt::format("{} does not take {}; it takes {}", route->pattern, method,
@@ -126,7 +132,7 @@ awaitable<void> Router::Dispatch(HttpCall& call, const Route* route, bool origin
                .reason = std::string(kMethodNotAllowed)});
     co_return;
   }
-  if (endpoint->second.first == Access::kKey) {
+  if (endpoint->first == Access::kKey) {
     const auto tenant = api_keys_.Authenticate(call.request());
     if (!tenant.has_value()) {
       call.Fail(tenant.error());
@@ -134,7 +140,7 @@ awaitable<void> Router::Dispatch(HttpCall& call, const Route* route, bool origin
     }
     call.context().tenant = *tenant;
   }
-  co_await endpoint->second.second->Serve(call);
+  co_await endpoint->second->Serve(call);
 }
 
 void Router::Record(HttpCall& call, Route* route) {
@@ -177,6 +183,9 @@ awaitable<void> Router::Handle(net::HttpExchange& exchange) {
   std::string_view part;
   Route* route = Find(exchange.request().path, part);
   call.set_path_part(part);
+  if (const auto* endpoint = FindEndpoint(route, call.request().method)) {
+    call.set_error_body(endpoint->second->error_body());
+  }
   const bool origin_allowed = AllowOrigin(call);
   if (made.status.has_value()) {
     co_await Dispatch(call, route, origin_allowed);

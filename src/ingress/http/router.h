@@ -28,6 +28,8 @@ class Endpoint {
  public:
   virtual ~Endpoint() = default;
   virtual boost::asio::awaitable<void> Serve(HttpCall& call) = 0;
+  // How its errors are written, also those from before Serve: a missing key, a bad header.
+  virtual HttpCall::WriteErrorBody error_body() const { return &ErrorBody; }
 };
 
 enum class Access : std::uint8_t { kOpen, kKey };
@@ -60,6 +62,8 @@ class Router final : public net::HttpHandler {
   };
 
   Route* Find(std::string_view path, std::string_view& part) const;
+  // Null where the route is null or does not take the method.
+  static const std::pair<Access, Endpoint*>* FindEndpoint(const Route* route, std::string_view method);
   bool AllowOrigin(HttpCall& call) const;
   void AnswerOptions(HttpCall& call, const Route& route, bool origin_allowed) const;
   boost::asio::awaitable<void> Dispatch(HttpCall& call, const Route* route, bool origin_allowed);
