@@ -19,14 +19,18 @@ struct Cli {
   TrainArguments train;
   EvalArguments eval;
   ConfigCheckArguments config_check;
+  ChatArguments chat;
+  ModelArguments model_inspect, model_verify;
   BenchServerArguments bench_server;
   int exit_code = kExitOk;
 
   Cli();
   void AddServe();
   void AddUnderstand();
+  void AddChat();
   void AddTrainAndEval();
   void AddConfig();
+  void AddModel();
   void AddBench();
 };
 
@@ -35,8 +39,10 @@ Cli::Cli() {
   app.require_subcommand(1);
   AddServe();
   AddUnderstand();
+  AddChat();
   AddTrainAndEval();
   AddConfig();
+  AddModel();
   AddBench();
 }
 
@@ -44,7 +50,10 @@ void Cli::AddServe() {
   CLI::App* command = app.add_subcommand("serve", "Start the server; with no arguments: embedded defaults on loopback");
   command->add_option("--config", serve.config, "YAML file (docs/configuration.md); reloaded when it changes");
   command->add_option("--listen", serve.listen, "HOST:PORT; port 0 picks a free one");
-  command->add_option("--model", serve.models, "NAME=PATH of a model folder; default: the bundled assistant")
+  command
+      ->add_option("--model", serve.models,
+                   "NAME=PATH: a GGUF file or Hugging Face folder that generates or embeds, or a model folder that "
+                   "understands (default: the bundled assistant); give it once for each")
       ->allow_extra_args(false);
   command->add_option("--set", serve.sets, "key.path=value, over the file and the environment")
       ->allow_extra_args(false);
@@ -60,6 +69,19 @@ void Cli::AddUnderstand() {
                       "What \"tomorrow\" counts from: 2026-11-21T09:00:00+08:00");
   command->add_flag("--json", understand.json, "One JSON frame a line");
   command->callback([this] { exit_code = Understand(understand); });
+}
+
+void Cli::AddChat() {
+  CLI::App* command = app.add_subcommand("chat", "Talk with a model, in this process or on a server");
+  CLI::Option* model = command->add_option("--model", chat.model, "GGUF file or Hugging Face folder to run here");
+  command->add_option("--url", chat.url, "Server to talk to: http://127.0.0.1:8080")->excludes(model);
+  command->add_option("--name", chat.name, "Which of the server's models; default: its first");
+  command->add_option("--system", chat.system, "System prompt");
+  command->add_option("--temperature", chat.temperature, "0: always the likeliest token")->capture_default_str();
+  command->add_option("--max-tokens", chat.tokens_max, "Of one answer; 0: as many as fit");
+  command->add_option("--context", chat.context, "Longest conversation in tokens; 0: the model's own");
+  command->add_option("--threads", chat.threads, "0: one a core");
+  command->callback([this] { exit_code = Chat(chat); });
 }
 
 void Cli::AddTrainAndEval() {
@@ -98,6 +120,20 @@ void Cli::AddConfig() {
   command->add_option("--set", config_check.sets, "key.path=value, over the file and the environment")
       ->allow_extra_args(false);
   command->callback([this] { exit_code = ConfigCheck(config_check); });
+}
+
+void Cli::AddModel() {
+  CLI::App* model = app.add_subcommand("model", "Model files: GGUF and Hugging Face folders (docs/model_files.md)");
+  model->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, ModelArguments& arguments,
+                       int (*run)(const ModelArguments&)) {
+    CLI::App* command = model->add_subcommand(name, help);
+    command->add_option("path", arguments.path, ".gguf file (any part of a split one) or folder")->required();
+    command->add_flag("--json", arguments.json, "As JSON");
+    command->callback([this, &arguments, run] { exit_code = run(arguments); });
+  };
+  add("inspect", "Show metadata, tensors, sizes, tokenizer and template", model_inspect, ModelInspect);
+  add("verify", "Check the structure and read every weight; says what is wrong", model_verify, ModelVerify);
 }
 
 void Cli::AddBench() {

@@ -18,7 +18,7 @@ inline constexpr int kExitUsage = 2;
 struct ServeArguments {
   std::string config;               // Empty: defaults and environment alone.
   std::string listen;               // Empty: as configured.
-  std::vector<std::string> models;  // NAME=PATH; one at most.
+  std::vector<std::string> models;  // NAME=PATH; one folder for understanding at most.
   std::vector<std::string> sets;    // key.path=value
 };
 int Serve(const ServeArguments& arguments);
@@ -30,6 +30,19 @@ struct UnderstandArguments {
   std::string reference_time;  // "2026-11-21T09:00:00+08:00"; empty: now, in this machine's time zone.
 };
 int Understand(const UnderstandArguments& arguments);
+
+struct ChatArguments {
+  std::string model;   // Runs in this process; or
+  std::string url;     // a server's.
+  std::string name;    // Of the server's model; empty: its first.
+  std::string system;  // Empty: none.
+  double temperature = 0.7;
+  std::uint32_t tokens_max = 0;  // Zero: as many as fit.
+  std::uint32_t context = 0;
+  std::uint32_t threads = 0;
+};
+// Reads a line, answers it as the words come, until the input ends. Ctrl-C stops an answer; without one it ends.
+int Chat(const ChatArguments& arguments);
 
 struct TrainArguments {
   std::vector<std::string> files;
@@ -57,6 +70,15 @@ struct ConfigCheckArguments {
   std::vector<std::string> sets;
 };
 int ConfigCheck(const ConfigCheckArguments& arguments);
+
+struct ModelArguments {
+  std::string path;  // A .gguf file or a Hugging Face folder.
+  bool json = false;
+};
+// What is inside, whether it can run here or not.
+int ModelInspect(const ModelArguments& arguments);
+// Reads every byte; exit code 1 if a number cannot be right.
+int ModelVerify(const ModelArguments& arguments);
 
 struct BenchServerArguments {
   std::string url = "http://127.0.0.1:8080";

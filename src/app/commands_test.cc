@@ -17,6 +17,7 @@
 
 #include "app/command_line.h"
 #include "base/json_value.h"
+#include "model/formats/gguf_test_data.h"
 #include "net/test_client.h"
 #include "net/test_server.h"
 #include "pipeline/test_assistant.h"
@@ -193,6 +194,46 @@ TEST_F(CommandsTest, TrainAndEvalSayWhichFileIsWrong) {
         return Eval({.files = {good}, .model = pipeline::TestModel::Path(), .out_of_scope = {folder_.File("none")}});
       }).exit_code,
       kExitFailure);
+}
+
+TEST_F(CommandsTest, ModelInspectShowsWhatIsInside) {
+  const std::string file = Write("tiny.gguf", model::TinyLlama().Write());
+  const Outcome text = Capture([&] { return ModelInspect({.path = file}); });
+  EXPECT_EQ(text.exit_code, kExitOk) << text.err;
+  EXPECT_THAT(text.out,
+              AllOf(StartsWith(file + "\n"), HasSubstr("llama \"tiny\""), HasSubstr("blk.0.ffn_down.weight")));
+  const Outcome json = Capture([&] { return ModelInspect({.path = file, .json = true}); });
+  EXPECT_TRUE(IsJson(json.out)) << json.out;
+  EXPECT_THAT(json.out, HasSubstr("\"runs\":true"));
+
+  model::TestGguf foreign = model::TinyLlama();
+  foreign.entries[0] = model::TestGguf::Text("general.architecture", "mamba");
+  const std::string other = Write("foreign.gguf", foreign.Write());
+  const Outcome described = Capture([&] { return ModelInspect({.path = other}); });
+  EXPECT_EQ(described.exit_code, kExitOk);
+  EXPECT_THAT(described.out, HasSubstr("cannot run " + other + ": the architecture 'mamba' is not supported"));
+  const Outcome missing = Capture([&] { return ModelInspect({.path = folder_.File("none.gguf")}); });
+  EXPECT_EQ(missing.exit_code, kExitFailure);
+  EXPECT_THAT(missing.err, HasSubstr("none.gguf"));
+}
+
+TEST_F(CommandsTest, ModelVerifyFailsOnANumberThatCannotBe) {
+  model::TestGguf tiny = model::TinyLlama();
+  const std::string good = Write("good.gguf", tiny.Write());
+  const Outcome sound = Capture([&] { return ModelVerify({.path = good}); });
+  EXPECT_EQ(sound.exit_code, kExitOk) << sound.err;
+  EXPECT_THAT(sound.out, HasSubstr("11 tensors"));
+  tiny.tensors[1].data = std::string(28, '\0') + std::string("\0\0\xc0\x7f", 4);  // The last of eight is NaN.
+  const std::string bad = Write("bad.gguf", tiny.Write());
+  const Outcome spoilt = Capture([&] { return ModelVerify({.path = bad}); });
+  EXPECT_EQ(spoilt.exit_code, kExitFailure);
+  EXPECT_THAT(spoilt.out, HasSubstr("tensor 'output_norm.weight', weight 7 (byte 28) is not finite"));
+  const Outcome json = Capture([&] { return ModelVerify({.path = bad, .json = true}); });
+  EXPECT_TRUE(IsJson(json.out)) << json.out;
+  EXPECT_THAT(json.out, HasSubstr("\"ok\":false"));
+  const Outcome cut = Capture([&] { return ModelVerify({.path = Write("cut.gguf", tiny.Write().substr(0, 900))}); });
+  EXPECT_EQ(cut.exit_code, kExitFailure);
+  EXPECT_THAT(cut.err, HasSubstr("cut.gguf"));
 }
 
 TEST_F(CommandsTest, BenchServerMeasuresAServerThatAnswers) {

@@ -1,5 +1,6 @@
 #include "app/options.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "app/address.h"
@@ -197,9 +198,25 @@ void Declare(config::Section<LogOptions>& section) {
   section.Sub("file", &LogOptions::file).Help("A rotated file of JSON lines.");
 }
 
+namespace {
+
+base::Status CheckModels(const std::vector<EngineModelOptions>& models) {
+  if (models.size() > kEngineModelsMax) return base::InvalidArgument("too many models; at most 64");
+  for (auto model = models.begin(); model != models.end(); ++model) {
+    if (std::find_if(std::next(model), models.end(), [&](const auto& m) { return m.name == model->name; }) !=
+        models.end()) {
+      return base::InvalidArgument("two models are called \"" + model->name + "\"; names differ");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 void Declare(config::Section<Options>& section) {
   section.Sub("server", &Options::server).Help("The HTTP server.");
   section.Sub("model", &Options::model).Help("What understands.");
+  section.Sub("models", &Options::models).NeedsRestart().Check(CheckModels).Help("What generates and embeds.");
   section.Sub("understand", &Options::understand).Help("Bounds of understanding.");
   section.Sub("sessions", &Options::sessions).Help("Conversations.");
   section.Sub("delivery", &Options::delivery).Help("How answers go out.");

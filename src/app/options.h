@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "app/engine_models.h"
 #include "base/result.h"
 #include "config/section.h"
 #include "context/memory_session_store.h"
@@ -105,6 +106,7 @@ void Declare(config::Section<LogOptions>& section);
 struct Options {
   ServerOptions server;
   ModelOptions model;
+  std::vector<EngineModelOptions> models;
   UnderstandOptions understand;
   SessionOptions sessions;
   response::DeliveryPolicy delivery;

@@ -8,6 +8,10 @@
 #include "ingress/http/operations_handlers.h"
 #include "ingress/http/sessions_handler.h"
 #include "ingress/http/understand_handler.h"
+#include "ingress/openai/chat_handler.h"
+#include "ingress/openai/completions_handler.h"
+#include "ingress/openai/embeddings_handler.h"
+#include "ingress/openai/models_handler.h"
 
 namespace loquat::app {
 namespace {
@@ -37,6 +41,11 @@ struct Routes::Endpoints {
       : understand(parts.understand,
                    {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max},
                    parts.clock),
+        chat(parts.generate, parts.clock),
+        completions(parts.generate, parts.clock),
+        embeddings(parts.embed),
+        models(parts.generate.models()),
+        model(parts.generate.models()),
         get_session(parts.sessions),
         delete_session(parts.sessions),
         fork_session(parts.sessions),
@@ -47,6 +56,11 @@ struct Routes::Endpoints {
         router({.api_keys = options.server.api_keys, .cors_origins = options.server.cors_origins}, parts.clock,
                parts.log, parts.metrics) {
     router.Add("POST", "/v1/understand", Access::kKey, understand);
+    router.Add("POST", "/v1/chat/completions", Access::kKey, chat);
+    router.Add("POST", "/v1/completions", Access::kKey, completions);
+    router.Add("POST", "/v1/embeddings", Access::kKey, embeddings);
+    router.Add("GET", "/v1/models", Access::kKey, models);
+    router.Add("GET", "/v1/models/{}", Access::kKey, model);
     router.Add("GET", "/v1/sessions/{}", Access::kKey, get_session);
     router.Add("DELETE", "/v1/sessions/{}", Access::kKey, delete_session);
     router.Add("POST", "/v1/sessions/{}/fork", Access::kKey, fork_session);
@@ -62,6 +76,11 @@ struct Routes::Endpoints {
   }
 
   ingress::UnderstandEndpoint understand;
+  ingress::openai::ChatEndpoint chat;
+  ingress::openai::CompletionsEndpoint completions;
+  ingress::openai::EmbeddingsEndpoint embeddings;
+  ingress::openai::ModelsEndpoint models;
+  ingress::openai::ModelEndpoint model;
   ingress::GetSessionEndpoint get_session;
   ingress::DeleteSessionEndpoint delete_session;
   ingress::ForkSessionEndpoint fork_session;

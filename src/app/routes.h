@@ -15,6 +15,8 @@
 #include "ingress/http/router.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "pipeline/embed.h"
+#include "pipeline/generate.h"
 #include "pipeline/health.h"
 #include "pipeline/sessions.h"
 #include "pipeline/understand.h"
@@ -23,6 +25,8 @@ namespace loquat::app {
 
 struct RouteParts {
   pipeline::UnderstandPipeline& understand;
+  pipeline::GenerateUseCase& generate;
+  pipeline::EmbedUseCase& embed;
   pipeline::SessionUseCases& sessions;
   pipeline::Health& health;
   const base::Clock& clock;

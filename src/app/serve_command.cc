@@ -6,7 +6,9 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/engine_models.h"
 #include "app/server.h"
+#include "base/json_writer.h"
 
 namespace loquat::app {
 namespace {
@@ -14,17 +16,34 @@ namespace {
 base::Result<std::vector<std::string>> Overrides(const ServeArguments& arguments) {
   std::vector<std::string> sets = arguments.sets;
   if (!arguments.listen.empty()) sets.push_back("server.listen=" + arguments.listen);
-  if (arguments.models.size() > 1) {
-    return base::InvalidArgument("--model is given more than once; this server serves one model folder");
-  }
+  std::string engine_models;
+  bool understanding = false;
   for (const std::string& model : arguments.models) {
     const std::size_t equals = model.find('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == model.size()) {
       return base::InvalidArgument(fmt::format("--model {}: write NAME=PATH", model));
     }
-    sets.push_back("model.name=" + model.substr(0, equals));
-    sets.push_back("model.path=" + model.substr(equals + 1));
+    const std::string name = model.substr(0, equals);
+    const std::string path = model.substr(equals + 1);
+    if (!IsUnderstandingModel(path)) {
+      std::string entry;
+      base::JsonWriter json(entry);  // JSON is YAML.
+      json.BeginObject();
+      json.Key("name");
+      json.String(name);
+      json.Key("path");
+      json.String(path);
+      json.EndObject();
+      engine_models.append(engine_models.empty() ? "" : ", ").append(entry);
+      continue;
+    }
+    if (std::exchange(understanding, true)) {
+      return base::InvalidArgument("--model names two model folders for understanding; this server serves one");
+    }
+    sets.push_back("model.name=" + name);
+    sets.push_back("model.path=" + path);
   }
+  if (!engine_models.empty()) sets.push_back("models=[" + engine_models + "]");
   return sets;
 }
 
@@ -44,6 +63,7 @@ void PrintWelcome(const Server& server) {
   fmt::print("Loquat is ready in {:.0f} ms with the model {}\n\n", server.start_ms(), server.model_summary());
   fmt::print("  address  {}\n", url);
   if (!server.tls_url().empty()) fmt::print("  TLS      {}\n", server.tls_url());
+  for (const std::string& model : server.engine_summaries()) fmt::print("  model    {}\n", model);
   fmt::print("  console  {}/console\n", url);
   fmt::print(
       "  try      curl -s {}/v1/understand -d '{{\"text\": \"帮我订明天去上海的火车票\", \"session\": \"s-1\", "

@@ -11,6 +11,7 @@
 
 #include "app/address.h"
 #include "app/command_line.h"
+#include "app/engine_models.h"
 #include "app/open_files.h"
 #include "app/routes.h"
 #include "app/server_vars.h"
@@ -94,11 +95,16 @@ struct Server::Parts {
                   .sessions_max = options.sessions.sessions_max,
                   .bytes_max = options.sessions.bytes_max},
                  clock),
+        models(metrics, clock),
+        generate(models.set(), prompt_workers),
+        embed(models.set(), prompt_workers),
         understand(Settings(options, std::move(assistant)), sessions, clock),
         session_use_cases(sessions),
         health(understand, clock),
         net_metrics(metrics),
         routes(options, {.understand = understand,
+                         .generate = generate,
+                         .embed = embed,
                          .sessions = session_use_cases,
                          .health = health,
                          .clock = clock,
@@ -120,6 +126,10 @@ struct Server::Parts {
   observe::Logger log;
   observe::ProcessMetrics process_metrics;
   context::MemorySessionStore sessions;
+  EngineModels models;
+  pipeline::PromptWorkers prompt_workers;
+  pipeline::GenerateUseCase generate;
+  pipeline::EmbedUseCase embed;
   pipeline::UnderstandPipeline understand;
   pipeline::SessionUseCases session_use_cases;
   pipeline::Health health;
@@ -175,6 +185,10 @@ void Server::Parts::Reload(const Options& fresh) {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 // Undrained connections are cut: the loops end before the server on them goes.
 Server::~Server() {
+  // Engines keep no coroutine of a loop that is about to stop.
+  parts_->generate.Stop();
+  parts_->embed.Stop();
+  parts_->prompt_workers.Stop();
   parts_->loops.Stop();
   parts_->loops.Join();
 }
@@ -191,6 +205,7 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   LOQUAT_ASSIGN(auto sinks, MakeSinks(options.value.log, *clock));
   auto parts = std::make_unique<Parts>(options.value, std::move(clock), std::move(assistant), std::move(sinks));
   for (const std::string& warning : options.warnings) parts->log.Warn("configuration", {{"warning", warning}});
+  LOQUAT_TRY(parts->models.Load(options.value.models, model.isa.empty() ? ForcedIsa().force_isa : model.isa));
   ReserveFiles(options.value.server, parts->log);
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
@@ -215,6 +230,17 @@ std::string Server::model_summary() const {
   const auto assistant = parts_->understand.settings()->assistant;
   return fmt::format("{} ({}): {} intents", assistant->name, assistant->path,
                      assistant->understander->intents().size());
+}
+
+std::vector<std::string> Server::engine_summaries() const {
+  std::vector<std::string> summaries;
+  for (const pipeline::ServedModel& model : parts_->models.set().all()) {
+    const engine::ModelInfo& info = model.info();
+    summaries.push_back(fmt::format(
+        "{}: {}, context {}", info.name,
+        info.can_generate ? (model.text->has_chat_template() ? "chat" : "completion") : "embedding", info.context));
+  }
+  return summaries;
 }
 
 net::DrainReport Server::Drain() {

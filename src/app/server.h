@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "app/options.h"
 #include "base/result.h"
@@ -27,9 +28,10 @@ class Server {
 
   // "http://127.0.0.1:8080"; with TLS a second one.
   const std::string& url() const;
-  const std::string& tls_url() const;  // Empty without TLS.
-  double start_ms() const;             // From Start to ready.
-  std::string model_summary() const;   // "assistant: 63 intents, 42 entities"
+  const std::string& tls_url() const;                 // Empty without TLS.
+  double start_ms() const;                            // From Start to ready.
+  std::string model_summary() const;                  // "assistant: 63 intents, 42 entities"
+  std::vector<std::string> engine_summaries() const;  // "qwen: chat, context 4096"
 
   // Refuses new connections, finishes what was accepted, and returns when all is done or the drain timeout has passed.
   net::DrainReport Drain();

@@ -1,0 +1,61 @@
+// The models that run in this server: each file is opened, given an engine with threads of its own, and put on the
+// road. The one place where formats, architectures, tokenizers and engines meet.
+//
+// Load once, before serving; set() is constant then and safe from any thread. References outlive it.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/section.h"
+#include "kernels/thread_team.h"
+#include "observe/metrics.h"
+#include "pipeline/model_set.h"
+
+namespace loquat::app {
+
+inline constexpr std::size_t kEngineModelsMax = 64;
+
+struct EngineModelOptions {
+  std::string name;
+  std::string path;           // A GGUF file, or a Hugging Face folder.
+  std::uint32_t context = 0;  // Longest sequence in tokens; zero: what the model was made for and the memory holds.
+  std::size_t kv_bytes = std::size_t{512} << 20;  // Of keys and values.
+  std::uint32_t threads = 0;                      // Zero: one a core.
+  std::uint32_t sequences_max = 64;               // Generated at once.
+  std::uint32_t queue_max = 256;                  // Requests that wait.
+};
+void Declare(config::Section<EngineModelOptions>& section);
+
+// Whether `path` is a folder of the understanding's own kind: it has a manifest.json. All others are for an engine.
+bool IsUnderstandingModel(const std::string& path);
+
+class EngineModels {
+ public:
+  EngineModels(observe::Registry& metrics, const base::Clock& clock) : metrics_(metrics), clock_(clock) {}
+  EngineModels(const EngineModels&) = delete;
+  EngineModels& operator=(const EngineModels&) = delete;
+
+  // `isa` as kernels::ChooseIsa takes it. Errors name the model and what is wrong with its files, or which memory does
+  // not suffice; nothing is served then.
+  base::Status Load(const std::vector<EngineModelOptions>& models, std::string_view isa);
+
+  const pipeline::ModelSet& set() const { return set_; }
+
+ private:
+  base::Result<pipeline::ServedModel> LoadOne(const EngineModelOptions& options, std::string_view isa);
+
+  observe::Registry& metrics_;
+  const base::Clock& clock_;
+  std::vector<std::unique_ptr<kernels::ThreadTeam>> teams_;  // Outlive the engines.
+  pipeline::ModelSet set_;
+};
+
+}  // namespace loquat::app
