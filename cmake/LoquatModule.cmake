@@ -3,8 +3,8 @@
 #
 # One folder of src/ is one static library, loquat_<NAME>. DEPS are other modules; LIBS are outside libraries.
 # TESTS become one executable <NAME>_test, run by ctest from the source root. Each BENCH file becomes its own executable.
-# Each FUZZ file becomes its own executable: with LOQUAT_FUZZ a libFuzzer target, otherwise a test that replays the seeds in
-# tests/fuzz_seeds/<file name without _fuzz.cc>/ through the same entry point.
+# Each FUZZ file becomes its own executable (with LOQUAT_FUZZ a libFuzzer target) and a test that replays the seeds in
+# tests/fuzz_seeds/<file name without _fuzz.cc>/ through its entry point.
 function(loquat_module name)
   cmake_parse_arguments(M "" "" "SOURCES;HEADERS;DEPS;LIBS;TESTS;TEST_LIBS;BENCH;FUZZ" ${ARGN})
   set(lib loquat_${name})
@@ -44,13 +44,18 @@ endfunction()
 function(loquat_fuzzer file lib)
   get_filename_component(fuzzer ${file} NAME_WE)
   string(REGEX REPLACE "_fuzz$" "" subject ${fuzzer})
+  set(seeds "${CMAKE_SOURCE_DIR}/tests/fuzz_seeds/${subject}")
   if(LOQUAT_FUZZ)
     add_executable(${fuzzer} ${file})
     target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
+    set(replay ${fuzzer} -runs=0 "${seeds}")
   else()
     add_executable(${fuzzer} ${file} "${CMAKE_SOURCE_DIR}/tests/fuzz_seeds/replay_main.cc")
-    add_test(NAME ${fuzzer}_seeds COMMAND ${fuzzer} "${CMAKE_SOURCE_DIR}/tests/fuzz_seeds/${subject}")
-    set_tests_properties(${fuzzer}_seeds PROPERTIES LABELS unit TIMEOUT 120)
+    set(replay ${fuzzer} "${seeds}")
   endif()
   target_link_libraries(${fuzzer} PRIVATE ${lib})
+  if(LOQUAT_TESTS)
+    add_test(NAME ${fuzzer}_seeds COMMAND ${replay})
+    set_tests_properties(${fuzzer}_seeds PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
 endfunction()
