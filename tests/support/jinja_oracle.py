@@ -5,6 +5,7 @@ Reads one JSON object a line, {"template": TEXT, "context": {...}}, and writes {
 strftime_now() always tells 2026-11-21 09:05:07.
 """
 import datetime
+import functools
 import json
 import sys
 
@@ -43,10 +44,11 @@ def main():
     env.filters["tojson"] = tojson
     env.globals["raise_exception"] = raise_exception
     env.globals["strftime_now"] = NOW.strftime
+    compiled = functools.lru_cache(maxsize=None)(env.from_string)
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = {"text": env.from_string(request["template"]).render(**request["context"])}
+            answer = {"text": compiled(request["template"]).render(**request["context"])}
         except Exception as error:  # Whatever Python raises is the template's fault.
             answer = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(answer) + "\n")

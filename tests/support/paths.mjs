@@ -9,6 +9,8 @@ export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 export const BINARY = path.resolve(process.env.LOQUAT_BINARY ?? path.join(ROOT, 'build/release/loquat'));
 export const BUNDLED_MODEL = path.join(ROOT, 'models/assistant');
 export const RESULTS = path.join(ROOT, 'build/test-results');
+// Data that the repository does not hold: some tests use it where it is there.
+export const SHARED_DATA = path.join(process.env.LOQUAT_SHARED ?? path.join(ROOT, '../shared'), 'data');
 export const hasBundledModel = () => fs.existsSync(path.join(BUNDLED_MODEL, 'manifest.json'));
 
 let scratch;

@@ -1,5 +1,7 @@
 // Text to tokenize: every script, emoji sequences, white space, controls, code; the same from the same seed.
 
+import {spawnSync} from 'node:child_process';
+
 // mulberry32 (Ettinger): small and good enough to pick test text.
 export function randomOf(seed) {
   let state = seed >>> 0;
@@ -28,14 +30,47 @@ const PIECES = [
   '1', '12', '123', '1234', '12345', '3.14159', '1,000,000', '2024-01-31', '10:30', 'x = y + 1;', 'for (int i = 0; i < n; ++i) {', '\treturn a[i];', '}', '</div>', '=>', '!==', '...', '????', '!!!', '-----', '=====',
   'https://example.org/a?b=c&d=%20', 'user@example.com', '#include <vector>', '$100', '50%', '__init__', 'camelCaseWord', 'SCREAMING_CASE', '🙂🙂🙂', 'aaaaaaaaaaaaaaaa', 'الحمد لله', 'привет мир', 'Ελλάδα', 'ありがとう', 'สวัสดี', 'Straße', 'Å', 'ǅ', 'ÀÉÎÕÜ'];
 
+// Engines carry different versions of Unicode. Characters that version 14, that of Debian 12's Python, puts into the same
+// general category as node's newer one mean the same to all: {category: characters}.
+const KNOWN_TO_ALL = `
+import json, unicodedata
+known = {}
+for code in range(0x20, 0x32000):
+    known.setdefault(unicodedata.category(chr(code)), []).append(chr(code))
+print(json.dumps({category: ''.join(characters) for category, characters in known.items() if category not in ('Cn', 'Cs', 'Co')}))`;
+const SCRIPTS = ('Adlam Ahom Anatolian_Hieroglyphs Arabic Armenian Avestan Balinese Bamum Bassa_Vah Batak Bengali Bhaiksuki Bopomofo Brahmi Braille Buginese Buhid ' +
+  'Canadian_Aboriginal Carian Caucasian_Albanian Chakma Cham Cherokee Common Coptic Cuneiform Cypriot Cyrillic Deseret Devanagari Dogra Duployan Egyptian_Hieroglyphs ' +
+  'Elbasan Ethiopic Georgian Glagolitic Gothic Grantha Greek Gujarati Gunjala_Gondi Gurmukhi Han Hangul Hanunoo Hebrew Hiragana Imperial_Aramaic Inherited Javanese ' +
+  'Kaithi Kannada Katakana Kayah_Li Kharoshthi Khmer Khojki Khudawadi Lao Latin Lepcha Limbu Linear_A Linear_B Lisu Lycian Lydian Mahajani Malayalam Mandaic ' +
+  'Manichaean Marchen Meetei_Mayek Mende_Kikakui Meroitic_Cursive Miao Modi Mongolian Mro Multani Myanmar Nabataean New_Tai_Lue Newa Nko Nushu Ogham Ol_Chiki ' +
+  'Old_Hungarian Old_Italic Old_Persian Old_Turkic Oriya Osage Osmanya Pahawh_Hmong Phags_Pa Phoenician Rejang Runic Samaritan Saurashtra Sharada Shavian Siddham ' +
+  'SignWriting Sinhala Sora_Sompeng Soyombo Sundanese Syloti_Nagri Syriac Tagalog Tagbanwa Tai_Le Tai_Tham Tai_Viet Takri Tamil Tangut Telugu Thaana Thai Tibetan ' +
+  'Tifinagh Tirhuta Toto Ugaritic Vai Vithkuqi Wancho Warang_Citi Yezidi Yi Zanabazar_Square').split(' ');
+
+let scripts;
+// [script] -> its characters.
+function charactersOfScripts() {
+  if (scripts === undefined) {
+    const {stdout, status} = spawnSync('/usr/bin/python3', ['-c', KNOWN_TO_ALL], {encoding: 'utf8', maxBuffer: 1 << 24});
+    if (status !== 0) throw new Error('python3 does not tell which characters it knows');
+    const known = Object.entries(JSON.parse(stdout)).map(([category, characters]) => characters.replace(new RegExp(`\\P{${category}}`, 'gu'), '')).join('');
+    scripts = SCRIPTS.map((script) => [...known.matchAll(new RegExp(`\\p{Script=${script}}`, 'gu'))].map(([character]) => character));
+  }
+  return scripts;
+}
+
 // `skip`: a regular expression; what it matches is left out.
 export function corpus(seed, count, {skip} = {}) {
   const random = randomOf(seed);
+  const all = charactersOfScripts();
   const texts = [];
   while (texts.length < count) {
     let text = '';
     for (let pieces = 1 + random.below(random.chance(0.1) ? 60 : 12); pieces > 0; --pieces) {
-      if (random.chance(0.5)) {
+      if (random.chance(0.15)) {
+        const characters = all[random.below(all.length)];
+        for (let run = 1 + random.below(7); run > 0; --run) text += characters[random.below(characters.length)];
+      } else if (random.chance(0.5)) {
         text += PIECES[random.below(PIECES.length)];
       } else {
         const [first, last] = RANGES[random.below(RANGES.length)];
@@ -47,4 +82,18 @@ export function corpus(seed, count, {skip} = {}) {
     texts.push(text);
   }
   return texts;
+}
+
+// Bytes that are not all UTF-8, each as a character up to U+00FF: texts of the corpus, cut and with any bytes put in.
+export function illFormed(seed, count) {
+  const random = randomOf(seed);
+  return corpus(seed, count).map((text) => {
+    let bytes = [...Buffer.from(text)];
+    for (let changes = 1 + random.below(4); changes > 0; --changes) {
+      const at = random.below(bytes.length + 1);
+      if (random.chance(0.5)) bytes.splice(at, 0, ...Array.from({length: 1 + random.below(3)}, () => 0x80 + random.below(0x80)));
+      else bytes.splice(at, 1 + random.below(2));
+    }
+    return Buffer.from(bytes).toString('latin1');
+  });
 }

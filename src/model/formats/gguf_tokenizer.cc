@@ -33,6 +33,11 @@ constexpr PreName kPreNames[] = {{"gpt-2", "gpt-2"},
                                  {"llama-bpe", "llama-bpe"},
                                  {"llama3", "llama-bpe"},
                                  {"llama-v3", "llama-bpe"},
+                                 {"falcon3", "llama-bpe"},
+                                 {"falcon-h1", "llama-bpe"},
+                                 {"pixtral", "llama-bpe"},
+                                 {"midm-2.0", "llama-bpe"},
+                                 {"lfm2", "llama-bpe"},
                                  {"qwen2", "qwen2"},
                                  {"deepseek-r1-qwen", "qwen2"},
                                  {"chatglm-bpe", "chatglm-bpe"},
@@ -223,7 +228,8 @@ base::Result<TokenizerSpec> TokenizerFromGguf(const GgufFile& file) {
   ReadNormalization(fields, spec);
   LOQUAT_TRY(fields.status());
 
-  const bool llama3 = spec.kind == TokenizerKind::kByteLevelBpe && spec.pre_tokenizer == "llama-bpe";
+  const bool byte_level = spec.kind == TokenizerKind::kByteLevelBpe;
+  const bool llama3 = byte_level && (spec.pre_tokenizer == "llama-bpe" || spec.pre_tokenizer == "tekken");
   spec.ignore_merges = llama3;
   const bool word_piece = spec.kind == TokenizerKind::kWordPiece;
   spec.add_bos = fields.Bool("add_bos_token", llama3 || word_piece || spec.kind == TokenizerKind::kSentencePieceBpe);

@@ -22,57 +22,6 @@ std::string MessageOf(int error) {
   return length < 0 ? "unknown error" : std::string(reinterpret_cast<const char*>(buffer), length);
 }
 
-// What an escape that names a class stands for, inside of brackets; empty: the same in both engines.
-// PCRE2's own \s has U+180E, its \w lacks marks and connectors.
-std::string_view ClassBody(char escape) {
-  switch (escape) {
-    case 's':
-      return R"(\t-\r\x{85}\p{Z})";
-    case 'w':
-      return R"(\p{L}\p{M}\p{N}\p{Pc})";
-    default:
-      return {};
-  }
-}
-
-// Copies the escape at `at`, or what it means; moves past it.
-base::Status TranslateEscape(std::string_view pattern, std::size_t& at, bool in_class, std::string& out) {
-  const auto refuse = [&](std::string_view what) {
-    return base::InvalidArgument(fmt::format("the pattern has {} at character {}, which is not supported", what, at));
-  };
-  if (at + 1 >= pattern.size()) return refuse("a lone backslash");
-  const char escape = pattern[at + 1];
-  const bool negated = escape >= 'A' && escape <= 'Z';
-  const std::string_view body = ClassBody(static_cast<char>(negated ? escape + ('a' - 'A') : escape));
-  if (!body.empty()) {
-    if (negated && in_class) return refuse(fmt::format("\\{} inside of brackets", escape));
-    out += fmt::format("{}{}{}", in_class ? "" : negated ? "[^" : "[", body, in_class ? "" : "]");
-    at += 2;
-    return {};
-  }
-  constexpr std::string_view kKnown = "dDpPbBrntfvexuAzZGQE";
-  const bool letter = (escape >= 'a' && escape <= 'z') || negated;
-  if (letter && (kKnown.find(escape) == std::string_view::npos || escape == 'Q' || escape == 'E')) {
-    return refuse(fmt::format("\\{}", escape));
-  }
-  if (escape == 'u') {  // Four digits.
-    const std::string_view digits = pattern.substr(at + 2, 4);
-    if (digits.size() != 4 || digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) {
-      return refuse("\\u without four digits");
-    }
-    out += fmt::format("\\x{{{}}}", digits);
-    at += 6;
-    return {};
-  }
-  if (escape == 'v') {  // Vertical tab alone; PCRE2's \v is a class.
-    out += R"(\x{0b})";
-  } else {
-    out.append(pattern.substr(at, 2));
-  }
-  at += 2;
-  return {};
-}
-
 struct CodeDeleter {
   void operator()(pcre2_code* code) const { pcre2_code_free(code); }
 };
@@ -115,60 +64,19 @@ PatternScratch::~PatternScratch() = default;
 PatternScratch::PatternScratch(PatternScratch&&) noexcept = default;
 PatternScratch& PatternScratch::operator=(PatternScratch&&) noexcept = default;
 
-base::Result<std::string> TranslatePattern(std::string_view pattern) {
-  if (pattern.size() > Pattern::kPatternBytesMax) {
-    return base::InvalidArgument(
-        fmt::format("the pattern has {} bytes; at most {} are allowed", pattern.size(), Pattern::kPatternBytesMax));
-  }
-  if (!base::IsValidUtf8(pattern)) return base::InvalidArgument("the pattern is not UTF-8");
-  if (pattern.starts_with("(*")) return base::InvalidArgument("the pattern begins with (*, which is not supported");
-  std::string out;
-  bool in_class = false;
-  for (std::size_t at = 0; at < pattern.size();) {
-    const char c = pattern[at];
-    if (c == '\\') {
-      LOQUAT_TRY(TranslateEscape(pattern, at, in_class, out));
-      continue;
-    }
-    if (in_class && (pattern.substr(at, 2) == "&&" || (c == '[' && pattern.substr(at, 2) != "[:"))) {
-      return base::InvalidArgument(
-          fmt::format("the pattern has a class inside of a class at character {}, which is not supported", at));
-    }
-    if (c == '[') {
-      // "[:" in a class is a POSIX name up to ":]"; a bracket first in a class is a literal.
-      if (in_class) {
-        const std::size_t end = pattern.find(":]", at);
-        if (end == std::string_view::npos) return base::InvalidArgument("the pattern has [: without :]");
-        out.append(pattern.substr(at, end + 2 - at));
-        at = end + 2;
-        continue;
-      }
-      in_class = true;
-      std::size_t body = at + 1;
-      if (body < pattern.size() && pattern[body] == '^') ++body;
-      if (body < pattern.size() && pattern[body] == ']') ++body;
-      out.append(pattern.substr(at, body - at));
-      at = body;
-      continue;
-    }
-    if (c == ']') in_class = false;
-    out.push_back(c);
-    ++at;
-  }
-  return out;
-}
-
 base::Result<Pattern> Pattern::Compile(std::string_view pattern) {
   LOQUAT_ASSIGN(const std::string translated, TranslatePattern(pattern));
   const std::unique_ptr<pcre2_compile_context, CompileContextDeleter> context(pcre2_compile_context_create(nullptr));
   LOQUAT_CHECK(context != nullptr, "memory for a pattern");
   pcre2_set_parens_nest_limit(context.get(), kNestingMax);
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  // ^ and $ mean lines, as they do in the other engine.
+  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto code = std::make_shared<Code>();
-  code->compiled.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                     PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context.get()));
+  code->compiled.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), kOptions,
+                                     &error, &offset, context.get()));
   if (code->compiled == nullptr) {
     return base::InvalidArgument(
         fmt::format("the pattern does not compile: {}, near character {}", MessageOf(error), offset));

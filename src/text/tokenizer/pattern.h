@@ -1,5 +1,5 @@
 // A regular expression from a model file, compiled by PCRE2's JIT, with the meaning that Hugging Face's engine
-// (Oniguruma) gives to \s, \w and \d; what the two read differently otherwise is refused.
+// (Oniguruma) gives to it: classes, word boundaries, lines, intervals; what has no like in PCRE2 is refused by name.
 // Immutable after Compile: one Pattern serves many threads, each with a scratch of its own.
 //
 // Neither pattern nor text is trusted: lengths, nesting, steps, heap and stack of a match are bounded.
@@ -63,7 +63,7 @@ class Pattern {
   std::shared_ptr<const Code> code_;
 };
 
-// The pattern as PCRE2 is to read it; for tests.
+// The pattern as PCRE2 is to read it (pattern_translation.cc).
 base::Result<std::string> TranslatePattern(std::string_view pattern);
 
 }  // namespace loquat::text

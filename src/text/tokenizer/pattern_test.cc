@@ -35,9 +35,29 @@ TEST(Pattern, ReadsBracketsAndPosixNames) {
   EXPECT_EQ(Matches("[^]]+", "a]b"), (std::vector<std::string>{"a", "b"}));
 }
 
+TEST(Pattern, MeansTheSameWordsLinesAndIntervals) {
+  EXPECT_EQ(Matches(R"(\w+)", "Ⅷ½ⓐ"), (std::vector<std::string>{"Ⅷ", "ⓐ"}));  // Alphabetic; a fraction is not.
+  EXPECT_EQ(Matches(R"(\b\S)", "a\u0301b c"), (std::vector<std::string>{"a", "c"}));
+  EXPECT_EQ(Matches(R"(a\B)", "ab a"), (std::vector<std::string>{"a"}));
+  EXPECT_EQ(Matches("^a|b$", "a\nab\nb\n"), (std::vector<std::string>{"a", "a", "b", "b"}));
+  EXPECT_EQ(Matches("a{,2}", "aaa"), (std::vector<std::string>{"aa", "a"}));
+  EXPECT_EQ(Matches("a{1}{x}", "a{x}"), (std::vector<std::string>{"a{x}"}));
+  EXPECT_EQ(Matches("(?i)'S|b", "'sB"), (std::vector<std::string>{"'s", "B"}));
+  EXPECT_EQ(Matches("(?<y>a)(?>b)(?<=b)(?<!c)(?-i:d)", "abd"), (std::vector<std::string>{"abd"}));
+  EXPECT_EQ(Matches("[[:punct:]]+", "a+-.b"), (std::vector<std::string>{"+-."}));
+}
+
+TEST(Pattern, TakesAClassInAClassAsPartOfIt) {
+  EXPECT_EQ(Matches(R"( ?[^(\s|[.,!?…。，、।۔،])]+)", "ab, c。(d|"), (std::vector<std::string>{"ab", " c", "d"}));
+  EXPECT_EQ(Matches("[a[bc]]+", "abcd[]"), (std::vector<std::string>{"abc"}));
+}
+
 TEST(Pattern, RefusesWhatTheEnginesReadDifferently) {
-  for (const std::string_view pattern : {"[a&&b]", "[a[b]]", R"(\h)", R"(\R)", R"(\X)", R"(\K)", R"([\S])", R"(\Qa\E)",
-                                         "(*UTF)a", "a\\", R"(\u12)", "[[:alpha]", "(", "\xFF"}) {
+  for (const std::string_view pattern :
+       {"[a&&b]",  "[a[^b]]",  "[a[b]-z]", "[a-[b]]", R"(\h)",   R"(\R)",   R"(\X)",     R"(\K)",
+        R"([\S])", R"(\Qa\E)", "(*UTF)a",  "a(*F)",   "a\\",     R"(\u12)", "[[:alpha]", "[[:graph:]]",
+        "[a[b]",   "[",        "(",        "\xFF",    "a(?i)b",  "(?m)a",   "(?s:a)",    "(?R)",
+        "(?(1)a)", "(?#a)",    "(?~a)",    "a{1,2}+", "(?P<n>a)"}) {
     EXPECT_FALSE(Pattern::Compile(pattern).has_value()) << pattern;
   }
 }

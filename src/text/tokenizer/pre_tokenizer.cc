@@ -15,39 +15,6 @@ using Kind = PreTokenizerStep::Kind;
 using Behavior = PreTokenizerStep::Behavior;
 using Span = PreTokenizerScratch::Span;
 
-// tiktoken's o200k_base and Mistral's Tekken, which lacks its contractions and takes numbers one by one.
-constexpr std::string_view kO200kPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
-    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kTekkenPattern =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
-    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-struct NamedPattern {
-  std::string_view name, pattern;
-};
-constexpr NamedPattern kNamed[] = {{"", kGpt2Pattern},
-                                   {"gpt-2", kGpt2Pattern},
-                                   {"gpt2", kGpt2Pattern},
-                                   {"phi-2", kGpt2Pattern},
-                                   {"roberta-bpe", kGpt2Pattern},
-                                   {"jina-v1-en", kGpt2Pattern},
-                                   {"jina-v2-es", kGpt2Pattern},
-                                   {"jina-v2-de", kGpt2Pattern},
-                                   {"llama-bpe", kLlama3Pattern},
-                                   {"llama3", kLlama3Pattern},
-                                   {"llama-v3", kLlama3Pattern},
-                                   {"chatglm-bpe", kLlama3Pattern},
-                                   {"glm4", kLlama3Pattern},
-                                   {"qwen2", kQwen2Pattern},
-                                   {"qwen3", kQwen2Pattern},
-                                   {"stablelm2", kQwen2Pattern},
-                                   {"deepseek-r1-qwen", kQwen2Pattern},
-                                   {"gpt-4o", kO200kPattern},
-                                   {"tekken", kTekkenPattern}};
-
 bool IsBertPunctuation(std::string_view word, std::size_t at, ScannedCharacter c) {
   const char byte = word[at];
   const bool ascii = (byte >= '!' && byte <= '/') || (byte >= ':' && byte <= '@') || (byte >= '[' && byte <= '`') ||
@@ -164,24 +131,26 @@ void PrefixSpaces(std::string_view text, const std::vector<Piece>& pieces, std::
   }
 }
 
-std::vector<PreTokenizerStep> StepsOfFlags(const TokenizerSpec& spec, std::string_view pattern) {
+// The steps that the spec's names and flags stand for.
+base::Result<std::vector<PreTokenizerStep>> StepsOfFlags(const TokenizerSpec& spec) {
   std::vector<PreTokenizerStep> steps;
   if (spec.kind == TokenizerKind::kWordPiece) steps.push_back({.kind = Kind::kBert});
-  if (spec.kind == TokenizerKind::kByteLevelBpe) {
-    if (spec.add_prefix_space) steps.push_back({.kind = Kind::kPrefixSpace});
+  if (spec.kind != TokenizerKind::kByteLevelBpe) return steps;
+  if (spec.add_prefix_space) steps.push_back({.kind = Kind::kPrefixSpace});
+  const std::string_view own[] = {spec.pre_tokenizer_pattern};
+  const auto patterns = own->empty() ? PatternsOfPreTokenizer(spec.pre_tokenizer) : std::span(own);
+  if (patterns.empty()) {
+    return base::InvalidArgument(fmt::format(
+        "the pre-tokenizer '{}' is not known: known are gpt-2, llama-bpe, qwen2, chatglm-bpe, gpt-4o, tekken and more",
+        spec.pre_tokenizer));
+  }
+  for (const std::string_view pattern : patterns) {
     steps.push_back({.kind = Kind::kSplit, .pattern = std::string(pattern)});
   }
   return steps;
 }
 
 }  // namespace
-
-std::optional<std::string_view> PatternOfPreTokenizer(std::string_view name) {
-  for (const NamedPattern& named : kNamed) {
-    if (named.name == name) return named.pattern;
-  }
-  return std::nullopt;
-}
 
 base::Result<PreTokenizer::Step> PreTokenizer::MakeStep(PreTokenizerStep what) {
   Step step{.what = std::move(what), .scanner = {}, .pattern = {}};
@@ -197,17 +166,12 @@ base::Result<PreTokenizer::Step> PreTokenizer::MakeStep(PreTokenizerStep what) {
 }
 
 base::Result<PreTokenizer> PreTokenizer::Create(const TokenizerSpec& spec) {
-  std::string_view pattern = spec.pre_tokenizer_pattern;
-  if (pattern.empty() && spec.kind == TokenizerKind::kByteLevelBpe && !spec.pre_tokenizers) {
-    const std::optional<std::string_view> named = PatternOfPreTokenizer(spec.pre_tokenizer);
-    if (!named) {
-      return base::InvalidArgument(fmt::format(
-          "the pre-tokenizer '{}' is not known: known are gpt-2, llama-bpe, qwen2, chatglm-bpe, gpt-4o and tekken",
-          spec.pre_tokenizer));
-    }
-    pattern = *named;
+  std::vector<PreTokenizerStep> steps;
+  if (spec.pre_tokenizers) {
+    steps = *spec.pre_tokenizers;
+  } else {
+    LOQUAT_ASSIGN(steps, StepsOfFlags(spec));
   }
-  std::vector<PreTokenizerStep> steps = spec.pre_tokenizers ? *spec.pre_tokenizers : StepsOfFlags(spec, pattern);
   if (steps.size() > kStepsMax) {
     return base::InvalidArgument(
         fmt::format("the pre-tokenizer has {} steps; at most {} are allowed", steps.size(), kStepsMax));

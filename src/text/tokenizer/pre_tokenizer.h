@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,8 +60,8 @@ class PreTokenizer {
   std::optional<ScanRule> scanner_alone_;
 };
 
-// The pattern that a name in model files stands for ("gpt-2", "llama-bpe", "qwen2", "chatglm-bpe", "gpt-4o", "tekken"
-// and their other names); nothing for an unknown name.
-std::optional<std::string_view> PatternOfPreTokenizer(std::string_view name);
+// The patterns that a name in GGUF files stands for ("gpt-2", "llama-bpe", "qwen2", "chatglm-bpe", "gpt-4o", "tekken"
+// and their like; none: "gpt-2"), each cutting within the pieces of the one before; empty for an unknown name.
+std::span<const std::string_view> PatternsOfPreTokenizer(std::string_view name);
 
 }  // namespace loquat::text

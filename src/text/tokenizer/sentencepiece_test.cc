@@ -1,4 +1,4 @@
-// Beside Debian's libsentencepiece: models trained here, and any that stand in the folders that LOQUAT_DATA names.
+// Beside Debian's libsentencepiece: models trained here, and any that stand in the shared data folder (LOQUAT_SHARED).
 
 #include <gtest/gtest.h>
 #include <sentencepiece_processor.h>
@@ -123,11 +123,11 @@ INSTANTIATE_TEST_SUITE_P(
         "--model_type=unigram --vocab_size=600 --normalization_rule_name=identity "
         "--remove_extra_whitespaces=false --add_dummy_prefix=false --control_symbols=<mask>"));
 
-// No case where no folder is named: the run then has none of these tests.
+// No case where the folder is not there: the run then has none of these tests.
 std::vector<std::string> ModelsInData() {
   std::vector<std::string> models;
-  const char* folder = std::getenv("LOQUAT_DATA");
-  if (folder == nullptr) return models;
+  const char* shared = std::getenv("LOQUAT_SHARED");
+  const std::string folder = std::string(shared == nullptr ? "../shared" : shared) + "/data";
   std::error_code error;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, error)) {
     if (entry.path().extension() == ".model") models.push_back(entry.path().string());

@@ -139,7 +139,7 @@ base::Status TextNormalizer::ApplyStep(const Step& step, std::string_view text, 
       AppendLowerCaseByCharacter(text, out);
       break;
     case Kind::kStripAccents:
-      AppendWithoutNonspacing(text, out);
+      AppendWithoutMarks(text, out);
       break;
     case Kind::kStrip:
       AppendStripped(text, what.left, what.right, out);

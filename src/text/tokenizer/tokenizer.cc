@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace loquat::text {
 
 namespace {
@@ -71,6 +73,11 @@ base::Status Tokenizer::EncodeText(std::string_view text, bool parse_special, En
   if (text.size() > kTextBytesMax) {
     return base::ResourceExhausted(
         fmt::format("the text has {} bytes; at most {} can be tokenized", text.size(), kTextBytesMax), "text_too_long");
+  }
+  if (repairs_text_ && !base::IsValidUtf8(text)) {
+    workspace.repaired_.clear();
+    base::AppendUtf8Repaired(text, workspace.repaired_);
+    text = workspace.repaired_;
   }
   if (specials_.empty()) return EncodeSection(text, true, parse_special, workspace, out);
   std::vector<SpecialMatcher::Part>& parts = workspace.parts_;

@@ -46,6 +46,7 @@ class EncodeWorkspace {
   ModelScratch model_;
   std::vector<SpecialMatcher::Part> parts_, inner_parts_;
   std::vector<TokenId> first_, second_;
+  std::string repaired_;
 };
 
 // What a limit cut away.
@@ -139,6 +140,7 @@ class Tokenizer {
   std::optional<TokenId> bos_, eos_, pad_, unknown_, cls_, sep_, mask_;
   std::string chat_template_;
   bool strip_decoded_space_ = false, clean_up_decoded_ = false;
+  bool repairs_text_ = false;  // Neither the model nor a step of normalisation deals with ill-formed UTF-8.
 };
 
 }  // namespace loquat::text

@@ -108,6 +108,7 @@ base::Status Tokenizer::SetSpecials(const TokenizerSpec& spec) {
 base::Result<std::shared_ptr<const Tokenizer>> Tokenizer::Create(TokenizerSpec spec) {
   const std::shared_ptr<Tokenizer> made(new Tokenizer());
   made->kind_ = spec.kind;
+  made->repairs_text_ = spec.kind != TokenizerKind::kByteLevelBpe && spec.normalizers.has_value();
   LOQUAT_ASSIGN(made->vocabulary_, Vocabulary::Build(spec));
   LOQUAT_ASSIGN(made->normalizer_, TextNormalizer::Create(spec, made->vocabulary_));
   LOQUAT_ASSIGN(made->pre_tokenizer_, PreTokenizer::Create(spec));

@@ -122,7 +122,7 @@ std::optional<std::string> json_parts::PlaceAdded(SpecialToken token, TokenizerS
   if (id >= spec.tokens.size()) {
     spec.tokens.resize(id + 1);
     spec.kinds.resize(id + 1, TokenKindInVocabulary::kUnused);
-    if (spec.kind == TokenizerKind::kUnigram) spec.scores.resize(id + 1);
+    if (!spec.scores.empty()) spec.scores.resize(id + 1);
   }
   spec.kinds.resize(spec.tokens.size(), TokenKindInVocabulary::kNormal);
   if (!spec.tokens[id].empty() && spec.tokens[id] != token.content) {

@@ -64,6 +64,15 @@ TEST(TokenizerJson, ReadsAUnigramTokenizer) {
   EXPECT_EQ(spec->strip_decoded_space, true);
 }
 
+TEST(TokenizerJson, ReadsIllFormedTextAsReplacementCharacters) {
+  const std::string json = R"({"model": {"type": "BPE", "vocab": {"a": 0, "\ufffd": 1, "<0xFF>": 2}, "merges": [],
+    "byte_fallback": true, "unk_token": "a"}})";
+  EXPECT_THAT(Encoded(json,
+                      "a\xFF"
+                      "a\xE4\xBD"),
+              ElementsAre("a", "\uFFFD", "a", "\uFFFD"));
+}
+
 TEST(TokenizerJson, TakesThePiecesOfEachSplitBehaviour) {
   const auto with = [](std::string_view step) { return Unigram(R"({"type": "WhitespaceSplit"})", step); };
   EXPECT_THAT(

@@ -41,7 +41,7 @@ struct NormalizerStep {
     kNfkc,
     kNfkd,
     kLowercase,       // Each character by itself.
-    kStripAccents,    // Drops nonspacing marks; what carries them must be decomposed before.
+    kStripAccents,    // Drops marks (M); what carries them must be decomposed before.
     kStrip,           // White space at the ends named by `left` and `right`.
     kPrepend,         // `content`, unless the text is empty.
     kReplace,         // Each `pattern`, a plain string, by `content`.

@@ -10,7 +10,6 @@
 #include "base/strings.h"
 #include "base/utf8.h"
 #include "text/decode.h"
-#include "text/tokenizer/scan_classes.h"
 
 namespace loquat::text {
 namespace {
@@ -27,6 +26,14 @@ void AppendDecomposed(const icu::Normalizer2* form, std::string_view composed, s
   form->normalizeUTF8(0, icu::StringPiece(composed.data(), static_cast<std::int32_t>(composed.size())), sink, nullptr,
                       error);
   LOQUAT_CHECK(U_SUCCESS(error), "ICU normalises any well-formed text");
+}
+
+void AppendWithoutMarks(std::string_view text, std::uint32_t categories, std::string& out) {
+  for (std::size_t at = 0; at < text.size();) {
+    const base::DecodedCodePoint c = Decode(text, at);
+    at += c.length;
+    if ((U_GET_GC_MASK(static_cast<UChar32>(c.code_point)) & categories) == 0) base::AppendUtf8(c.code_point, out);
+  }
 }
 
 }  // namespace
@@ -63,11 +70,11 @@ void AppendLowerCaseByCharacter(std::string_view text, std::string& out) {
   }
 }
 
-void AppendWithoutNonspacing(std::string_view text, std::string& out) {
-  for (std::size_t at = 0; at < text.size();) {
-    const base::DecodedCodePoint c = Decode(text, at);
-    at += c.length;
-    if ((ScanClassOf(c.code_point) & kScanNonspacing) == 0) base::AppendUtf8(c.code_point, out);
+void AppendWithoutMarks(std::string_view text, std::string& out) {
+  if (IsAscii(text)) {
+    out.append(text);
+  } else {
+    AppendWithoutMarks(text, U_GC_M_MASK, out);
   }
 }
 
@@ -78,7 +85,7 @@ void AppendWithoutAccents(std::string_view text, std::string& out) {
   }
   std::string decomposed;
   AppendNfd(text, decomposed);
-  AppendWithoutNonspacing(decomposed, out);
+  AppendWithoutMarks(decomposed, U_GC_MN_MASK, out);
 }
 
 bool IsChineseCharacter(char32_t c) {

@@ -17,10 +17,10 @@ void AppendNfkd(std::string_view text, std::string& out);
 // Each character by itself, without context: every capital sigma becomes σ (ToLowerCase makes the last of a word ς).
 void AppendLowerCaseByCharacter(std::string_view text, std::string& out);
 
-// Drops nonspacing marks (Mn).
-void AppendWithoutNonspacing(std::string_view text, std::string& out);
+// Drops marks of all kinds (M).
+void AppendWithoutMarks(std::string_view text, std::string& out);
 
-// NFD without nonspacing marks: "é" is "e".
+// NFD without nonspacing marks (Mn), as BERT has it: "é" is "e".
 void AppendWithoutAccents(std::string_view text, std::string& out);
 
 // BERT's blocks of ideographs (Devlin et al. 2019, tokenization.py): no kana, no Hangul.
