@@ -1,0 +1,100 @@
+"""An ONNX file of the BERT in a Hugging Face folder (F32 safetensors, no head), as exporters spell it.
+
+  python3 bench/peers/onnx_of_bert.py FOLDER OUT.onnx      (needs Debian's python3-onnx and python3-numpy)
+
+Input: input_ids, int64 [batch, tokens]; all of segment 0, no padding. Output: last_hidden_state [batch, tokens, width].
+"""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def read_safetensors(path):
+    data = path.read_bytes()
+    size, = struct.unpack_from("<Q", data)
+    tensors = {}
+    for name, entry in json.loads(data[8:8 + size]).items():
+        if name == "__metadata__":
+            continue
+        assert entry["dtype"] == "F32", f"{name} is {entry['dtype']}; make the folder with --type f32"
+        begin, end = entry["data_offsets"]
+        tensors[name.removeprefix("bert.")] = np.frombuffer(data[8 + size + begin:8 + size + end], np.float32).reshape(entry["shape"])
+    return tensors
+
+
+class Graph:
+    def __init__(self, tensors):
+        self.tensors, self.nodes, self.constants, self.made = tensors, [], [], 0
+
+    def constant(self, array):
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def op(self, kind, *inputs, **attributes):
+        self.made += 1
+        self.nodes.append(helper.make_node(kind, list(inputs), [f"t{self.made}"], **attributes))
+        return f"t{self.made}"
+
+    def linear(self, x, name):
+        product = self.op("MatMul", x, self.constant(self.tensors[f"{name}.weight"].T))
+        return self.op("Add", product, self.constant(self.tensors[f"{name}.bias"]))
+
+    def layer_norm(self, x, name, epsilon):
+        weight, bias = (self.constant(self.tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
+        return self.op("LayerNormalization", x, weight, bias, axis=-1, epsilon=epsilon)
+
+    def number(self, value):
+        return self.constant(np.float32(value))
+
+    def gelu(self, x):
+        inner = self.op("Add", self.op("Erf", self.op("Div", x, self.number(np.sqrt(2)))), self.number(1))
+        return self.op("Mul", self.op("Mul", x, inner), self.number(0.5))
+
+
+def embeddings(g, ids, epsilon):
+    words, positions, segments = (g.tensors[f"embeddings.{part}_embeddings.weight"] for part in ("word", "position", "token_type"))
+    tokens = g.op("Gather", g.op("Shape", ids), g.constant(np.array([1], np.int64)))
+    first = g.op("Slice", g.constant(positions), g.constant(np.array([0], np.int64)), tokens, g.constant(np.array([0], np.int64)))
+    x = g.op("Add", g.op("Gather", g.constant(words), ids), g.constant(segments[0]))
+    return g.layer_norm(g.op("Add", x, first), "embeddings.LayerNorm", epsilon)
+
+
+def layer(g, x, name, config):
+    heads, epsilon = config["num_attention_heads"], config["layer_norm_eps"]
+    head_width = config["hidden_size"] // heads
+
+    def split(part, order):
+        shape = g.constant(np.array([0, 0, heads, head_width], np.int64))
+        return g.op("Transpose", g.op("Reshape", g.linear(x, f"{name}.attention.self.{part}"), shape), perm=order)
+
+    scores = g.op("Div", g.op("MatMul", split("query", [0, 2, 1, 3]), split("key", [0, 2, 3, 1])), g.number(np.sqrt(head_width)))
+    mixed = g.op("MatMul", g.op("Softmax", scores, axis=-1), split("value", [0, 2, 1, 3]))
+    joined = g.op("Reshape", g.op("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant(np.array([0, 0, config["hidden_size"]], np.int64)))
+    x = g.layer_norm(g.op("Add", g.linear(joined, f"{name}.attention.output.dense"), x), f"{name}.attention.output.LayerNorm", epsilon)
+    wide = g.gelu(g.linear(x, f"{name}.intermediate.dense"))
+    return g.layer_norm(g.op("Add", g.linear(wide, f"{name}.output.dense"), x), f"{name}.output.LayerNorm", epsilon)
+
+
+def main():
+    folder, out = Path(sys.argv[1]), sys.argv[2]
+    config = json.loads((folder / "config.json").read_text())
+    g = Graph(read_safetensors(folder / "model.safetensors"))
+    x = embeddings(g, "input_ids", config["layer_norm_eps"])
+    for i in range(config["num_hidden_layers"]):
+        x = layer(g, x, f"encoder.layer.{i}", config)
+    g.nodes.append(helper.make_node("Identity", [x], ["last_hidden_state"]))
+    given = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])
+    made = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", config["hidden_size"]])
+    graph = helper.make_graph(g.nodes, "bert", [given], [made], g.constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+// Loquat beside llama.cpp (node-llama-cpp) and ONNX Runtime (onnxruntime-node): the same files, threads and machine, in
+// turn, round by round. Equal results are checked first. Writes a Markdown table to standard output and every round to
+// build/peers/results.json.
+//
+//   bench/peers/run [--build build/release] [--rounds 5] [--threads 2] [--only NAME]
+
+import {execFileSync} from "node:child_process";
+import {existsSync, mkdirSync, readFileSync, writeFileSync} from "node:fs";
+import path from "node:path";
+import {fileURLToPath} from "node:url";
+import {parseArgs} from "node:util";
+import {getLlama, LlamaLogLevel} from "node-llama-cpp";
+import ort from "onnxruntime-node";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const ROOT = path.join(HERE, "../..");
+
+const MODELS = path.join(ROOT, "build/peers");
+const PYTHON = process.env.PYTHON ?? "/usr/bin/python3";
+const {values: options} = parseArgs({
+  options: {build: {type: "string", default: "build/release"}, rounds: {type: "string", default: "5"}, threads: {type: "string", default: "2"}, only: {type: "string"}},
+});
+const BUILD = path.join(ROOT, options.build);
+const ROUNDS = Number(options.rounds);
+const THREADS = Number(options.threads);
+
+const PROMPT = 512, GENERATED = 64;
+const DECODERS = [
+  {arch: "qwen2", shape: "qwen2.5-0.5b", type: "q4_0"},
+  {arch: "qwen2", shape: "qwen2.5-0.5b", type: "q8_0"},
+  {arch: "llama", shape: "llama-3.2-1b", type: "q8_0"},
+];
+const ENCODERS = ["bert-base", "minilm"];
+const ENCODER_CASES = [{tokens: 16, texts: 1}, {tokens: 128, texts: 1}, {tokens: 32, texts: 32}];
+
+// As tests/parity finds it: llama.cpp rounds activations to 8 bits before block types, Loquat does not.
+const LOGIT_ERROR_MAX = 0.3; // Of the logits' spread.
+const COSINE_MIN = 0.9999;
+
+function run(file, args, input) {
+  return execFileSync(file, args, {input, maxBuffer: 1 << 30, cwd: ROOT});
+}
+
+function make(format, arch, shape, type) {
+  const out = path.join(MODELS, `${shape}-${type}${format === "gguf" ? ".gguf" : ""}`);
+  if (!existsSync(out)) {
+    run(PYTHON, ["tools/make_model", format, "--arch", arch, "--shape", shape, "--type", type, "--seed", "7", "--out", out]);
+  }
+  return out;
+}
+
+function median(values) {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+function tokensOf(count, vocabulary) {
+  let state = 1;
+  return Array.from({length: count}, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state >>> 8) % vocabulary;
+  });
+}
+
+function floats(bytes) {
+  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+}
+
+function loquat(model, prompt, generated, sequences) {
+  const args = ["bench", "model", model, "--json", "--rounds", "1", "--threads", String(THREADS), "--prompt", String(prompt)];
+  return JSON.parse(run(path.join(BUILD, "loquat"), [...args, "--generate", String(generated), "--sequences", String(sequences)]));
+}
+
+class LlamaCpp {
+  static async load(modelPath) {
+    const peer = new LlamaCpp();
+    peer.llama = await getLlama({gpu: false, build: "never", skipDownload: true, maxThreads: THREADS, logLevel: LlamaLogLevel.error});
+    peer.model = await peer.llama.loadModel({modelPath});
+    peer.context = await peer.model.createContext({
+      contextSize: PROMPT + GENERATED + 64, batchSize: PROMPT, sequences: 1, threads: {ideal: THREADS, min: THREADS},
+    });
+    peer.sequence = peer.context.getSequence();
+    return peer;
+  }
+
+  async logits(tokens) {
+    await this.sequence.clearHistory();
+    const answers = await this.sequence.controlledEvaluate(tokens.map((token) => [token, {generateNext: {logits: true}}]));
+    return answers.map(({next}) => {
+      const row = new Float32Array(next.logits.size);
+      for (const [token, logit] of next.logits) row[token] = logit;
+      return row;
+    });
+  }
+
+  async round(prompt) {
+    await this.sequence.clearHistory();
+    let start = performance.now();
+    await this.sequence.evaluateWithoutGeneratingNewTokens(prompt);
+    const prefill = prompt.length / (performance.now() - start) * 1000;
+    let made = 0;
+    start = performance.now();
+    for await (const token of this.sequence.evaluate([prompt[0]], {temperature: 0, yieldEogToken: true})) {
+      if (++made === GENERATED || token === undefined) break;
+    }
+    return {prefill, decode: made / (performance.now() - start) * 1000};
+  }
+
+  version() {
+    return this.llama.llamaCppRelease.release;
+  }
+
+  async close() {
+    await this.model.dispose();
+  }
+}
+
+async function checkLogits(model, peer) {
+  const tokens = tokensOf(16, 30000);
+  const ours = floats(run(path.join(BUILD, "tests/parity/model_outputs"), ["logits", model], tokens.join(" ")));
+  const theirs = await peer.logits(tokens);
+  let worst = 0;
+  theirs.forEach((row, t) => {
+    const own = ours.subarray(t * row.length, (t + 1) * row.length);
+    const mean = row.reduce((sum, value) => sum + value, 0) / row.length;
+    const spread = Math.sqrt(row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / row.length);
+    row.forEach((value, i) => { worst = Math.max(worst, Math.abs(value - own[i]) / spread); });
+  });
+  if (!(worst <= LOGIT_ERROR_MAX)) throw new Error(`${model}: logits differ by ${worst} of their spread`);
+  return worst;
+}
+
+async function decoder({arch, shape, type}, results) {
+  const model = make("gguf", arch, shape, type);
+  const peer = await LlamaCpp.load(model);
+  const error = await checkLogits(model, peer);
+  const prompt = tokensOf(PROMPT, 30000);
+  await peer.round(prompt); // Warm, as Loquat's own first round is.
+  const rounds = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    const own = loquat(model, PROMPT, GENERATED, 1);
+    const theirs = await peer.round(prompt);
+    rounds.push({
+      loquat: {prefill: own.prefill_tokens_per_second.median, decode: own.decode_tokens_per_second.median}, peer: theirs,
+    });
+  }
+  results.llama_cpp = peer.version();
+  await peer.close();
+  for (const what of ["prefill", "decode"]) {
+    const name = `${shape} ${type}, ${what === "prefill" ? `prompt of ${PROMPT}` : `${GENERATED} tokens after it`}`;
+    report(results, name, "tokens/s", "llama.cpp", rounds.map((r) => [r.loquat[what], r.peer[what]]), error);
+  }
+}
+
+async function checkEmbedding(gguf, session, tokens, width) {
+  const own = floats(run(path.join(BUILD, "tests/parity/model_outputs"), ["pooled", gguf], tokens.join(" ")));
+  const {last_hidden_state: hidden} = await session.run({input_ids: new ort.Tensor("int64", BigInt64Array.from(tokens.map(BigInt)), [1, tokens.length])});
+  const theirs = new Float32Array(width);
+  const mean = hidden.dims[1] > 1 && gguf.includes("minilm");
+  for (let t = 0; t < (mean ? tokens.length : 1); t++) {
+    for (let i = 0; i < width; i++) theirs[i] += hidden.data[t * width + i];
+  }
+  const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
+  const cosine = dot(own, theirs) / Math.sqrt(dot(own, own) * dot(theirs, theirs));
+  if (!(cosine >= COSINE_MIN)) throw new Error(`${gguf}: the embeddings' cosine is ${cosine}`);
+  return 1 - cosine;
+}
+
+async function encoder(shape, results) {
+  const gguf = make("gguf", "bert", shape, "f32");
+  const folder = make("huggingface", "bert", shape, "f32");
+  const onnx = path.join(MODELS, `${shape}.onnx`);
+  if (!existsSync(onnx)) run(PYTHON, [path.join(HERE, "onnx_of_bert.py"), folder, onnx]);
+  const session = await ort.InferenceSession.create(onnx, {intraOpNumThreads: THREADS, interOpNumThreads: 1, graphOptimizationLevel: "all"});
+  const {hidden_size: width, vocab_size: vocabulary} = JSON.parse(readFileSync(path.join(folder, "config.json")));
+  const error = await checkEmbedding(gguf, session, tokensOf(16, vocabulary), width);
+  for (const {tokens, texts} of ENCODER_CASES) {
+    const ids = BigInt64Array.from(Array(texts).fill(tokensOf(tokens, vocabulary)).flat().map(BigInt));
+    const input = {input_ids: new ort.Tensor("int64", ids, [texts, tokens])};
+    const theirs = async () => {
+      const start = performance.now();
+      let done = 0;
+      do {
+        await session.run(input);
+        done += texts;
+      } while (performance.now() - start < 200);
+      return done / (performance.now() - start) * 1000;
+    };
+    await theirs();
+    const rounds = [];
+    for (let i = 0; i < ROUNDS; i++) rounds.push([loquat(gguf, tokens, 0, texts).texts_per_second.median, await theirs()]);
+    report(results, `${shape} f32, ${texts} × ${tokens} tokens`, "texts/s", "ONNX Runtime", rounds, error);
+  }
+  await session.release();
+}
+
+function report(results, work, unit, peer, pairs, error) {
+  const ratio = median(pairs.map(([own, theirs]) => own / theirs));
+  const [own, theirs] = [0, 1].map((side) => median(pairs.map((pair) => pair[side])));
+  results.rows.push({work, unit, peer, loquat: own, theirs, ratio, error, rounds: pairs});
+  const digits = (value) => value.toFixed(value < 100 ? 1 : 0);
+  console.log(`| ${work} | ${digits(own)} ${unit} | ${peer} ${digits(theirs)} | ${ratio.toFixed(2)} | ${error.toExponential(1)} |`);
+}
+
+mkdirSync(MODELS, {recursive: true});
+const results = {threads: THREADS, rounds: ROUNDS, onnxruntime: "1.30.0", rows: []};
+const wanted = (name) => options.only === undefined || name.includes(options.only);
+console.log("| work | Loquat | peer | ratio | worst logit error (of the spread), or 1 - cosine |\n|---|---|---|---|---|");
+for (const one of DECODERS) if (wanted(`${one.shape}-${one.type}`)) await decoder(one, results);
+for (const shape of ENCODERS) if (wanted(shape)) await encoder(shape, results);
+writeFileSync(path.join(MODELS, "results.json"), JSON.stringify(results, null, 1));
+console.log(`\n${THREADS} threads, medians of ${ROUNDS} interleaved rounds; llama.cpp ${results.llama_cpp ?? "-"}, ONNX Runtime ${results.onnxruntime}`);
