@@ -1,14 +1,71 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/progress_bar.h"
+#include "kernels/isa.h"
+#include "model/arch/load.h"
 #include "model/formats/inspect.h"
 #include "model/formats/model_files.h"
 #include "model/formats/verify.h"
+#include "text/template/chat_template.h"
+#include "text/tokenizer/tokenizer.h"
+#include "text/tokenizer/tokenizer_json.h"
 
 namespace loquat::app {
+namespace {
+
+constexpr std::chrono::seconds kPatience{1};  // What takes less shows no progress.
+
+base::Error In(const std::string& path, std::string_view part, base::Error error) {
+  error.message = fmt::format("{}: {}: {}", path, part, error.message);
+  return error;
+}
+
+// What the weights' bytes alone do not show: whether the server could build tokenizer, chat template and forward pass.
+base::Status CheckRuns(model::ModelFiles files, std::shared_ptr<const model::Weights> weights) {
+  std::optional<text::TokenizerSpec> spec = std::move(files.tokenizer.spec);
+  if (!files.tokenizer.tokenizer_json.empty()) {
+    auto read = text::ReadTokenizerPath(files.path);
+    if (!read.has_value()) return In(files.path, "tokenizer", std::move(read).error());
+    spec = *std::move(read);
+  }
+  std::string chat_template = std::move(files.chat_template);
+  if (chat_template.empty() && spec) chat_template = spec->chat_template;
+  if (spec) {
+    auto tokenizer = text::Tokenizer::Create(*std::move(spec));
+    if (!tokenizer.has_value()) return In(files.path, "tokenizer", std::move(tokenizer).error());
+  }
+  if (!chat_template.empty()) {
+    auto compiled = text::ChatTemplate::Compile(chat_template);
+    if (!compiled.has_value()) return In(files.path, "chat template", std::move(compiled).error());
+  }
+  LOQUAT_ASSIGN(const kernels::Isa isa, kernels::ChooseIsa(""));
+  if (files.config.architecture == model::Architecture::kBert) {
+    LOQUAT_TRY(model::LoadEncoder(std::move(files.config), std::move(weights), isa));
+  } else {
+    LOQUAT_TRY(model::LoadDecoder(std::move(files.config), std::move(weights), isa));
+  }
+  return {};
+}
+
+base::Result<model::VerifyReport> VerifyWithProgress(const model::Weights& weights) {
+  const base::SystemClock clock;
+  const base::TimePoint start = clock.Now();
+  ProgressBar bar(STDERR_FILENO, clock);
+  return model::VerifyModel(weights, [&](std::uint64_t done, std::uint64_t total) {
+    if (clock.Now() - start > kPatience) bar.Show(static_cast<double>(done) / static_cast<double>(total), "verifying");
+    return true;
+  });
+}
+
+}  // namespace
 
 int ModelInspect(const ModelArguments& arguments) {
   const auto description = model::InspectModel(arguments.path);
@@ -22,16 +79,11 @@ int ModelInspect(const ModelArguments& arguments) {
 }
 
 int ModelVerify(const ModelArguments& arguments) {
-  const auto files = model::OpenModel(arguments.path);
+  auto files = model::OpenModel(arguments.path);
   if (!files.has_value()) return Fail(files.error());
-  const base::SystemClock clock;
-  const auto report = [&] {
-    ProgressBar bar(STDERR_FILENO, clock);
-    return model::VerifyModel(*files->weights, [&](std::uint64_t done, std::uint64_t total) {
-      bar.Show(static_cast<double>(done) / static_cast<double>(total), "verifying");
-      return true;
-    });
-  }();
+  const std::shared_ptr<const model::Weights> weights = std::move(files->weights);
+  if (const base::Status runs = CheckRuns(*std::move(files), weights); !runs.has_value()) return Fail(runs.error());
+  const auto report = VerifyWithProgress(*weights);
   if (!report.has_value()) return Fail(report.error());
   if (arguments.json) {
     fmt::print("{}\n", model::VerifyJson(arguments.path, *report));

@@ -1,9 +1,12 @@
 // Prints what a model file computes for a sequence of token ids, for comparison with other engines (parity.mjs).
 //
-//   model_outputs logits MODEL < ids     every token's logits: [token, vocabulary] floats, little-endian
+//   model_outputs logits MODEL < ids         every token's logits: [token, vocabulary] floats, little-endian
 //   model_outputs greedy COUNT MODEL < ids   COUNT more token ids, each the likeliest, as text
-//   model_outputs embed MODEL < ids      the pooled embedding: [width] floats
+//   model_outputs hidden MODEL < ids         an encoder's last hidden states: [token, width] floats
+//   model_outputs pooled MODEL < ids         its pooled embedding: [width] floats
+//   model_outputs head MODEL < ids           its head's logits: [labels] floats, or [token, labels]
 //
+// Standard input is one line of token ids and, for encoders, a second one of token types, if they are not all zero.
 // LOQUAT_FORCE_ISA pins the instructions.
 
 #include <algorithm>
@@ -13,6 +16,7 @@
 #include <iostream>
 #include <memory>
 #include <span>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,17 +35,32 @@ struct Request {
   std::string_view what;
   std::string path;
   std::size_t count = 0;  // Tokens to generate.
-  std::vector<std::int32_t> tokens;
+  std::vector<std::int32_t> tokens, token_types;
 };
 
 void Write(std::span<const float> values) {
   std::fwrite(values.data(), sizeof(float), values.size(), stdout);
 }
 
+std::vector<std::int32_t> ReadLine() {
+  std::string line;
+  std::getline(std::cin, line);
+  std::istringstream words(line);
+  std::vector<std::int32_t> numbers;
+  for (std::int32_t number = 0; words >> number;) numbers.push_back(number);
+  return numbers;
+}
+
 base::Status CheckTokens(const Request& request, const model::ModelConfig& config) {
-  const auto known = [&](std::int32_t id) { return id >= 0 && static_cast<std::uint32_t>(id) < config.vocabulary; };
-  if (request.tokens.empty() || !std::ranges::all_of(request.tokens, known)) {
+  const auto below = [](std::uint32_t limit) {
+    return [limit](std::int32_t id) { return id >= 0 && static_cast<std::uint32_t>(id) < limit; };
+  };
+  if (request.tokens.empty() || !std::ranges::all_of(request.tokens, below(config.vocabulary))) {
     return base::InvalidArgument("standard input holds no token ids of the model's vocabulary");
+  }
+  if (!request.token_types.empty() && (request.token_types.size() != request.tokens.size() ||
+                                       !std::ranges::all_of(request.token_types, below(config.token_types)))) {
+    return base::InvalidArgument("the second line of standard input is no token type for each token");
   }
   if (request.tokens.size() + request.count > config.context) {
     return base::InvalidArgument("the tokens do not fit the model's context");
@@ -74,29 +93,35 @@ base::Status Decode(Request request, model::ModelFiles files, kernels::Isa isa, 
   return {};
 }
 
-base::Status Embed(const Request& request, model::ModelFiles files, kernels::Isa isa, kernels::ThreadTeam& team) {
+base::Status Encode(const Request& request, model::ModelFiles files, kernels::Isa isa, kernels::ThreadTeam& team) {
   std::shared_ptr<const model::Weights> weights = std::move(files.weights);
   LOQUAT_ASSIGN(const auto encoder, model::LoadEncoder(files.config, weights, isa));
   LOQUAT_TRY(CheckTokens(request, encoder->config()));
   const auto workspace = encoder->NewWorkspace(static_cast<std::uint32_t>(request.tokens.size()), team);
-  const model::EncoderText text{.tokens = request.tokens};
-  (void)encoder->Forward({&text, 1}, *workspace);
-  Write(encoder->Pooled(*workspace));
+  const model::EncoderText text{.tokens = request.tokens, .token_types = request.token_types};
+  const std::span<const float> hidden = encoder->Forward({&text, 1}, *workspace);
+  Write(request.what == "hidden"   ? hidden
+        : request.what == "pooled" ? encoder->Pooled(*workspace)
+                                   : encoder->Logits(*workspace));
   return {};
 }
 
 base::Status Run(std::span<char* const> arguments) {
   Request request;
-  if (arguments.size() < 3) return base::InvalidArgument("usage: model_outputs logits|greedy COUNT|embed MODEL < ids");
+  if (arguments.size() < 3) {
+    return base::InvalidArgument("usage: model_outputs logits|greedy COUNT|hidden|pooled|head MODEL < ids");
+  }
   request.what = arguments[1];
   request.path = arguments.back();
   if (request.what == "greedy") request.count = std::strtoul(arguments[2], nullptr, 10);
-  for (std::int32_t id = 0; std::cin >> id;) request.tokens.push_back(id);
+  request.tokens = ReadLine();
+  request.token_types = ReadLine();
   const char* const forced = std::getenv("LOQUAT_FORCE_ISA");
   LOQUAT_ASSIGN(const kernels::Isa isa, kernels::ChooseIsa(forced == nullptr ? "" : forced));
   LOQUAT_ASSIGN(model::ModelFiles files, model::OpenModel(request.path));
   kernels::ThreadTeam team;
-  if (request.what == "embed") return Embed(request, std::move(files), isa, team);
+  const bool encodes = request.what == "hidden" || request.what == "pooled" || request.what == "head";
+  if (encodes) return Encode(request, std::move(files), isa, team);
   return Decode(std::move(request), std::move(files), isa, team);
 }
 

@@ -39,10 +39,12 @@ TOP_NAMES = {
 HEADS = {"none": "Model", "sequence": "ForSequenceClassification", "rerank": "ForSequenceClassification",
          "token": "ForTokenClassification"}
 CLASSES = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert", "llama": "Llama", "mistral": "Mistral",
-           "qwen2": "Qwen2", "qwen3": "Qwen3"}
+           "qwen2": "Qwen2", "qwen3": "Qwen3", "xlm-roberta": "XLMRoberta"}
 
 
 def family_of(model_type):
+    if model_type == "xlm-roberta":
+        return "roberta"
     return model_type if model_type in LAYER_PREFIX else "llama"
 
 
@@ -63,7 +65,7 @@ def their_name(name, model_type, head):
 def config_of(model_type, p, kind):
     dtype = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}[kind]
     config = {"model_type": model_type, "torch_dtype": dtype, "vocab_size": p["vocabulary"]}
-    if model_type in ("bert", "roberta", "distilbert"):
+    if shapes.MODEL_TYPES[model_type] == "bert":
         config["architectures"] = [CLASSES[model_type] + HEADS[p["head"]]]
         if p["labels"]:
             config["id2label"] = {str(i): label for i, label in enumerate(p["labels"])}
@@ -83,14 +85,16 @@ def config_of(model_type, p, kind):
                          "rope_ratio": p["base"] / 10000.0, "tie_word_embeddings": False, "eos_token_id": [eos]}
     config |= {"hidden_size": p["width"], "num_hidden_layers": p["layers"], "num_attention_heads": p["heads"],
                "intermediate_size": p["ffn"], "max_position_embeddings": p.get("positions", p["context"])}
-    if model_type in ("bert", "roberta"):
+    if shapes.MODEL_TYPES[model_type] == "bert":
         return config | {"type_vocab_size": p["token_types"], "layer_norm_eps": p["epsilon"], "hidden_act": "gelu",
-                         "position_embedding_type": "absolute", "pad_token_id": 1 if model_type == "roberta" else 0}
+                         "position_embedding_type": "absolute", "pad_token_id": 1 if family_of(model_type) == "roberta" else 0}
     config |= {"architectures": [CLASSES[model_type] + "ForCausalLM"], "num_key_value_heads": p["kv_heads"],
                "head_dim": p["head_width"], "rms_norm_eps": p["epsilon"], "rope_theta": p["base"], "hidden_act": "silu",
                "tie_word_embeddings": p["tied"], "attention_bias": False,
                "eos_token_id": vocabularies.byte_level(p["vocabulary"])[0].index("<|im_end|>")}
-    if "llama3" in p:
+    if "rope_scaling" in p:  # As config.json has it.
+        config["rope_scaling"] = p["rope_scaling"]
+    elif "llama3" in p:
         factor, low, high, original = p["llama3"]
         config["rope_scaling"] = {"rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": high,
                                   "original_max_position_embeddings": original}

@@ -33,14 +33,15 @@ SHAPES = {
     "bert": {
         "tiny": dict(layers=2, width=256, ffn=512, heads=4, vocabulary=768, context=128, epsilon=1e-12, pooling="cls"),
         "bert-base": dict(layers=12, width=768, ffn=3072, heads=12, vocabulary=30522, context=512, epsilon=1e-12, pooling="cls"),
+        "bge-small": dict(layers=12, width=384, ffn=1536, heads=12, vocabulary=30522, context=512, epsilon=1e-12, pooling="cls"),
         "minilm": dict(layers=6, width=384, ffn=1536, heads=12, vocabulary=30522, context=512, epsilon=1e-12, pooling="mean"),
     },
 }
 # Hugging Face's model types and the architecture that computes each.
 MODEL_TYPES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "chatglm": "chatglm", "bert": "bert",
-               "roberta": "bert", "distilbert": "bert"}
-POSITION_OFFSET = {"roberta": 2}  # Positions count from the padding token's id plus one.
-TOKEN_TYPES = {"bert": 2, "roberta": 1, "distilbert": 0}
+               "roberta": "bert", "xlm-roberta": "bert", "distilbert": "bert"}
+POSITION_OFFSET = {"roberta": 2, "xlm-roberta": 2}  # Positions count from the padding token's id plus one.
+TOKEN_TYPES = {"bert": 2, "roberta": 1, "xlm-roberta": 1, "distilbert": 0}
 
 
 def shape_of(model_type, name, changes):

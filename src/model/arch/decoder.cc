@@ -145,11 +145,15 @@ class Decoder final : public DecoderModel {
   // normal = W_down (silu(W_gate normal) * W_up normal)
   void FeedForward(const DecoderLayer& layer, DecoderWorkspace& w) const {
     const std::size_t width = config_.ffn_width;
-    w.compute().Project(layer.gate_up, w.normal, w.tokens(), w.gate_up);
-    w.compute().ForEachToken(w.tokens(), 4 * width, [&](std::size_t t) {
-      kernels_.silu_multiply(w.gate_up[t], w.gate_up[t] + width, w.gate_up[t], width);
-    });
-    w.compute().Project(layer.ffn_down, w.gate_up, w.tokens(), w.normal);
+    for (std::size_t first = 0; first < w.tokens(); first += kFeedForwardTokens) {
+      const std::size_t tokens = std::min<std::size_t>(kFeedForwardTokens, w.tokens() - first);
+      const Rows normal{.data = w.normal[first], .stride = w.normal.stride};
+      w.compute().Project(layer.gate_up, normal, tokens, w.gate_up);
+      w.compute().ForEachToken(tokens, 4 * width, [&](std::size_t t) {
+        kernels_.silu_multiply(w.gate_up[t], w.gate_up[t] + width, w.gate_up[t], width);
+      });
+      w.compute().Project(layer.ffn_down, w.gate_up, tokens, normal);
+    }
   }
 
   // norm(hidden) W_output^T for the rows that ask.

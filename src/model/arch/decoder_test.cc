@@ -12,6 +12,7 @@
 
 #include "base/allocation_counter.h"
 #include "base/random.h"
+#include "model/arch/decoder_workspace.h"
 #include "model/arch/load.h"
 #include "model/arch/reference_model.h"
 #include "model/arch/test_model.h"
@@ -155,11 +156,12 @@ class DecoderBits : public testing::TestWithParam<std::size_t> {
 };
 
 TEST_P(DecoderBits, DoNotDependOnHowAPromptIsCut) {
-  const auto tokens = RandomTokens(random_, 75, model_.config.vocabulary);
+  constexpr std::uint32_t kPrompt = kFeedForwardTokens + 14;
+  const auto tokens = RandomTokens(random_, kPrompt, model_.config.vocabulary);
   const std::vector<float> whole = Whole(*loaded_, tokens, one_);
   for (int round = 0; round < 4; ++round) {
     Sequence sequence(*loaded_, tokens);
-    const auto workspace = loaded_->NewWorkspace(75, three_);
+    const auto workspace = loaded_->NewWorkspace(kPrompt, three_);
     std::vector<float> cut;
     while (sequence.done < tokens.size()) {
       const std::size_t most = round == 0 ? 1 : tokens.size() - sequence.done;

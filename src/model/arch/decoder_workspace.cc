@@ -18,18 +18,18 @@ DecoderWorkspace::DecoderWorkspace(const ModelConfig& config, std::uint32_t toke
       logit_rows_(tokens_max) {
   const std::size_t query = std::size_t{config.heads} * config.head_width;
   const std::size_t key = std::size_t{config.kv_heads} * config.head_width;
-  hidden = NewRows(config.width);
-  normal = NewRows(config.width);
-  qkv = NewRows(query + 2 * key);
-  attended = NewRows(query);
-  gate_up = NewRows(std::size_t{2} * config.ffn_width);
-  cosine = NewRows(config.rope_width / 2);
-  sine = NewRows(config.rope_width / 2);
-  logits = NewRows(config.vocabulary);
+  hidden = NewRows(config.width, tokens_max);
+  normal = NewRows(config.width, tokens_max);
+  qkv = NewRows(query + 2 * key, tokens_max);
+  attended = NewRows(query, tokens_max);
+  gate_up = NewRows(std::size_t{2} * config.ffn_width, std::min(tokens_max, kFeedForwardTokens));
+  cosine = NewRows(config.rope_width / 2, tokens_max);
+  sine = NewRows(config.rope_width / 2, tokens_max);
+  logits = NewRows(config.vocabulary, tokens_max);
 }
 
-Rows DecoderWorkspace::NewRows(std::size_t width) {
-  buffers_.emplace_back(width * tokens_max_);
+Rows DecoderWorkspace::NewRows(std::size_t width, std::size_t rows) {
+  buffers_.emplace_back(width * rows);
   return {.data = buffers_.back().get(), .stride = width};
 }
 

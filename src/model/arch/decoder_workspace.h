@@ -13,6 +13,10 @@
 
 namespace loquat::model {
 
+// The feed-forward network takes so many tokens at a time: the rows within it are the widest of a pass (32 MiB for 512
+// tokens of Llama 3.2 1B), while weights that are decoded once for this many tokens cost next to nothing.
+inline constexpr std::uint32_t kFeedForwardTokens = 96;
+
 // Successive tokens of one slice that attend together.
 struct QueryBlock {
   const DecoderSlice* slice = nullptr;
@@ -46,14 +50,14 @@ class DecoderWorkspace : public DecoderModel::Workspace {
   Rows normal;    // [token, width]: normalised, and what a block adds to the stream.
   Rows qkv;       // [token, (heads + 2 kv_heads) * head_width]
   Rows attended;  // [token, heads * head_width]
-  Rows gate_up;   // [token, 2 * ffn_width]
+  Rows gate_up;   // [token of one round of the feed-forward network, 2 * ffn_width]
   Rows cosine;    // [token, rope pairs]
   Rows sine;      // [token, rope pairs]
   Rows logits;    // [row that asks, vocabulary]
 
  private:
   void PlaceSlice(const DecoderSlice& slice);
-  Rows NewRows(std::size_t width);
+  Rows NewRows(std::size_t width, std::size_t rows);
 
   const Compute compute_;
   const std::uint32_t tokens_max_;

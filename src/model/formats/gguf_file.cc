@@ -109,7 +109,9 @@ class GgufParser {
   base::Status ReadHeader() {
     if (!LooksLikeGguf(bytes_)) {
       return base::InvalidArgument(
-          fmt::format("{} is no GGUF file: it does not begin with \"{}\"", file_.name_, kGgufMagic));
+          fmt::format("{} is no GGUF file: it does not begin with \"{}\"; a model is a .gguf file, or a folder with "
+                      "config.json and *.safetensors",
+                      file_.name_, kGgufMagic));
     }
     LOQUAT_TRY(reader_.Bytes(kGgufMagic.size(), "the magic"));
     LOQUAT_ASSIGN(file_.version_, reader_.Number<std::uint32_t>("the version"));

@@ -367,4 +367,20 @@ base::Result<Pooling> ReadSentencePooling(std::string_view json, std::string_vie
   return pooling;
 }
 
+base::Status CheckSentenceModules(std::string_view json, std::string_view file) {
+  constexpr std::string_view kComputed[] = {".Transformer", ".Pooling", ".Normalize"};
+  return ReadJson(json, file, [&](const base::JsonValue& root, base::JsonFaults& faults) {
+    const auto modules = root.AsArray();
+    if (!modules.has_value()) return faults.Add(base::DataLoss("it is no list of modules"));
+    for (const base::JsonValue module : *modules) {
+      const auto fields = module.AsObject();
+      const auto type = fields.has_value() ? fields->Find("type").AsString() : base::Result<std::string_view>("");
+      if (!type.has_value()) return faults.Add(base::DataLoss("a module has no type"));
+      if (std::ranges::any_of(kComputed, [&](std::string_view name) { return type->ends_with(name); })) continue;
+      faults.Add(Unsupported(
+          fmt::format("the module '{}' is not supported; supported: Transformer, Pooling, Normalize", *type), ""));
+    }
+  });
+}
+
 }  // namespace loquat::model

@@ -36,4 +36,8 @@ base::Result<std::vector<std::int32_t>> ReadGenerationEos(std::string_view json,
 // The pooling of sentence-transformers' 1_Pooling/config.json: mean or cls; others are refused.
 base::Result<Pooling> ReadSentencePooling(std::string_view json, std::string_view file);
 
+// kUnimplemented names a module of sentence-transformers' modules.json that would change the embedding and is not
+// computed (a dense layer behind the pooling).
+base::Status CheckSentenceModules(std::string_view json, std::string_view file);
+
 }  // namespace loquat::model

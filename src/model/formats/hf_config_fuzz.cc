@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view json(reinterpret_cast<const char*>(data), size);
   (void)model::ReadGenerationEos(json, "generation_config.json");
   (void)model::ReadSentencePooling(json, "1_Pooling/config.json");
+  (void)model::CheckSentenceModules(json, "modules.json");
   const auto config = model::ReadHfConfig(json, "config.json");
   if (!config.has_value()) {
     LOQUAT_CHECK(!config.error().message.empty(), "a refusal says why");

@@ -71,10 +71,20 @@ base::Status HfModel::ReadConfigs() {
     if (!eos.empty() && model.architecture != Architecture::kBert) model.eos_tokens = std::move(eos);
     LOQUAT_TRY(CheckConfig(model, generation));
   }
-  const std::string pooling = PathOf("1_Pooling/config.json");
-  if (model.architecture == Architecture::kBert && model.head == BertHead::kNone && Exists(pooling)) {
+  if (model.architecture == Architecture::kBert && model.head == BertHead::kNone) return ReadSentenceFiles();
+  return {};
+}
+
+// What sentence-transformers keeps beside an encoder; without it, that library pools by the mean.
+base::Status HfModel::ReadSentenceFiles() {
+  config_.model.pooling = Pooling::kMean;
+  if (const std::string modules = PathOf("modules.json"); Exists(modules)) {
+    LOQUAT_ASSIGN(const std::string text, base::ReadFile(modules, kHfConfigBytesMax));
+    LOQUAT_TRY(CheckSentenceModules(text, modules));
+  }
+  if (const std::string pooling = PathOf("1_Pooling/config.json"); Exists(pooling)) {
     LOQUAT_ASSIGN(const std::string text, base::ReadFile(pooling, kHfConfigBytesMax));
-    LOQUAT_ASSIGN(model.pooling, ReadSentencePooling(text, pooling));
+    LOQUAT_ASSIGN(config_.model.pooling, ReadSentencePooling(text, pooling));
   }
   return {};
 }

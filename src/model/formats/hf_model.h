@@ -43,6 +43,7 @@ class HfModel {
 
  private:
   base::Status ReadConfigs();
+  base::Status ReadSentenceFiles();
   base::Status MapShards();
   base::Status AddShard(const std::string& name);
   base::Status ReadIndex(const std::string& path);

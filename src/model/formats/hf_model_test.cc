@@ -195,6 +195,30 @@ TEST_F(HfModelTest, ChatTemplatesComeFromWhereverTheyAre) {
   EXPECT_THAT(Refusal().message, AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("/chat_template")));
 }
 
+TEST_F(HfModelTest, EncodersPoolAsTheirSentenceFilesSay) {
+  folder_.Write("config.json", R"({"model_type":"bert","hidden_size":8,"num_hidden_layers":1,"num_attention_heads":2,
+"intermediate_size":16,"vocab_size":4,"max_position_embeddings":64})");
+  folder_.Write("model.safetensors", Safetensors({{"embeddings.word_embeddings.weight", {4, 8}}}));
+  const auto pooling = [&] {
+    const auto opened = HfModel::Open(folder_.path());
+    EXPECT_TRUE(opened.has_value()) << opened.error().message;
+    return opened.has_value() ? opened->config().model.pooling : Pooling::kNone;
+  };
+  EXPECT_EQ(pooling(), Pooling::kMean) << "sentence-transformers' way where nothing is said";
+  folder_.Write("1_Pooling/config.json", R"({"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false})");
+  EXPECT_EQ(pooling(), Pooling::kCls);
+  folder_.Write("modules.json", R"([{"idx":0,"type":"sentence_transformers.models.Transformer"},
+{"idx":1,"type":"sentence_transformers.models.Pooling"},{"idx":2,"type":"sentence_transformers.models.Normalize"}])");
+  EXPECT_EQ(pooling(), Pooling::kCls);
+  folder_.Write("modules.json", R"([{"idx":2,"type":"sentence_transformers.models.Dense"}])");
+  EXPECT_EQ(Refusal().code, base::Code::kUnimplemented);
+  EXPECT_THAT(Refusal().message, AllOf(HasSubstr("modules.json"), HasSubstr("models.Dense' is not supported")));
+  for (const std::string_view bad : {"{}", "[1]", R"([{"idx":2}])", "["}) {
+    folder_.Write("modules.json", bad);
+    EXPECT_THAT(Refusal().message, HasSubstr("modules.json")) << bad;
+  }
+}
+
 TEST(HfConfig, ReadsTheBertFamilies) {
   constexpr std::string_view kBody = R"("hidden_size":8,"num_hidden_layers":2,"num_attention_heads":2,
 "intermediate_size":16,"vocab_size":30,"max_position_embeddings":34,"layer_norm_eps":1e-5)";
