@@ -43,9 +43,21 @@ void Schema::Read(const Value& value, void* out, Reader& reader) const {
   }
   if (reader.problem_count() != problems) return;
   for (const auto& check : checks_) {
-    if (const base::Status status = check(out); !status.has_value())
-      reader.Problem(value.place, status.error().message);
+    const base::Status status = check(out);
+    if (!status.has_value()) Report(status.error(), value, 0, reader);
   }
+}
+
+// At the key that the error's JSON pointer leads to, from `from` on, as far as the file has it.
+void Schema::Report(const base::Error& error, const Value& value, std::size_t from, Reader& reader) {
+  const std::string_view pointer = error.param;
+  if (from >= pointer.size() || pointer[from] != '/') return reader.Problem(value.place, error.message);
+  const std::size_t end = std::min(pointer.find('/', from + 1), pointer.size());
+  const std::string_view key = pointer.substr(from + 1, end - from - 1);
+  const Reader::Scope scope(reader, key);
+  const Member* member = value.Find(key);
+  if (member == nullptr) return reader.Problem(value.place, error.message);
+  Report(error, member->value, end, reader);
 }
 
 void Schema::ReadMember(const Member& member, void* out, Reader& reader) const {

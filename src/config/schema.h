@@ -41,6 +41,7 @@ class Schema {
 
  private:
   void ReadMember(const Member& member, void* out, Reader& reader) const;
+  static void Report(const base::Error& error, const Value& value, std::size_t from, Reader& reader);
   std::string UnknownKey(std::string_view name) const;
 
   std::vector<std::unique_ptr<Key>> keys_;

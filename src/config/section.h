@@ -141,7 +141,8 @@ class Section {
   KeyBuilder<V> Sub(std::string_view name, V T::*member) {
     return Key(name, member);
   }
-  // A rule over several keys, checked once each is right by itself.
+  // A rule over several keys, checked once each is right by itself. An error whose param is a JSON pointer from here
+  // ("/tls/key") is reported at that key.
   Section& Check(std::function<base::Status(const T&)> check) {
     schema_.AddCheck([check = std::move(check)](const void* object) { return check(*static_cast<const T*>(object)); });
     return *this;

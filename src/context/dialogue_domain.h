@@ -36,6 +36,7 @@ class DialogueDomain {
 
   // A plain task for an intent that the domain does not name.
   const IntentSpec& intent(std::string_view name) const;
+  bool HasIntent(std::string_view name) const { return intents_.contains(name); }
   // The kind that the domain gives an entity's values ("text", "date"); empty when it names none.
   std::string_view entity_kind(std::string_view entity) const;
   const std::map<std::string, std::string, std::less<>>& entity_kinds() const { return kinds_; }

@@ -1,4 +1,5 @@
-// What an utterance means: intent ranking, slots with exact spans, and how long each stage took. A plain value.
+// What an utterance means: intent ranking, slots with exact spans, embedding, and how long each stage took. A plain
+// value.
 // A Frame is reused from call to call: Clear() keeps the memory.
 
 #pragma once
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "domain/utterance.h"
 
 namespace loquat::domain {
@@ -40,7 +42,14 @@ struct Slot {
 };
 
 struct StageTimings {  // Microseconds; zero: the stage did not run.
-  float queue = 0, tokenize = 0, intent = 0, slots = 0, context = 0, response = 0, total = 0;
+  float queue = 0, tokenize = 0, intent = 0, slots = 0, embedding = 0, context = 0, response = 0, total = 0;
+};
+
+// What an encoder was to add to the frame and could not: the frame stands without it.
+struct FrameNote {
+  std::string feature;  // "intent", "slots", "embedding".
+  std::string model;
+  base::Error error;
 };
 
 struct Frame {
@@ -49,6 +58,8 @@ struct Frame {
   bool out_of_scope = false;
   std::vector<Slot> slots;             // By position.
   std::uint32_t truncated_tokens = 0;  // Tokens past the model's limit that were not looked at.
+  std::vector<float> embedding;        // [width], of length one; empty: none was made.
+  std::vector<FrameNote> notes;
   StageTimings timings;
 
   void Clear() {
@@ -57,6 +68,8 @@ struct Frame {
     out_of_scope = false;
     slots.clear();
     truncated_tokens = 0;
+    embedding.clear();
+    notes.clear();
     timings = {};
   }
 };

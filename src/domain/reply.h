@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "base/result.h"
 
 namespace loquat::domain {
 
@@ -16,10 +19,20 @@ struct Delivery {
   std::string reason;  // "confidence 0.97 >= 0.92"
 };
 
+// What a local model had to do with a reply.
+struct ReplyGeneration {
+  std::string model;                  // Which was asked.
+  std::string reason;                 // Why: "out of scope", "confidence 0.31 < 0.60".
+  std::optional<base::Error> failed;  // Why the words are the template's after all.
+  bool cut = false;                   // The answer was longer than its limit.
+  std::uint32_t turns_left_out = 0;   // Of the session's window, oldest first, so that the prompt fits the model.
+};
+
 struct Reply {
   std::string text;
   ReplySource source = ReplySource::kTemplate;
   Delivery delivery;
+  std::optional<ReplyGeneration> generation;  // Empty: no model was asked.
 };
 
 constexpr std::string_view DeliveryModeName(DeliveryMode mode) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -42,6 +43,17 @@ base::Result<std::shared_ptr<const Assistant>> Assistant::Load(std::string name,
   assistant->name = std::move(name);
   assistant->path = std::move(path);
   return std::shared_ptr<const Assistant>(std::move(assistant));
+}
+
+bool Assistant::KnowsIntent(std::string_view intent) const {
+  return dialogue.HasIntent(intent) ||
+         std::ranges::find(understander->intents(), intent) != understander->intents().end();
+}
+
+bool Assistant::KnowsEntity(std::string_view entity) const {
+  // The manifest's names are "city" or, with a role, "city:from".
+  const auto is_of = [entity](std::string_view name) { return name.substr(0, name.find(':')) == entity; };
+  return dialogue.entity_kinds().contains(entity) || std::ranges::any_of(understander->manifest().slots, is_of);
 }
 
 base::Status Assistant::Understand(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,

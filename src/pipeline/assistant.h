@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "context/dialogue_domain.h"
@@ -29,6 +30,10 @@ struct Assistant {
   // Understands, and gives each slot's value its normal form. Errors: those of Understander::Understand.
   base::Status Understand(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,
                           understanding::Understander::Workspace& workspace, domain::Frame& frame) const;
+
+  // By its model or by its domain.
+  bool KnowsIntent(std::string_view intent) const;
+  bool KnowsEntity(std::string_view entity) const;
 
   // Reads a model folder, and the domain.yml in it if there is one. Errors say which file and what is wrong with it.
   static base::Result<std::shared_ptr<const Assistant>> Load(std::string name, std::string path,

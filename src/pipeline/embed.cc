@@ -55,32 +55,42 @@ std::string ParamOf(const EmbedInput& input, std::size_t index) {
   return input.texts.size() == 1 ? "/input" : fmt::format("/input/{}", index);
 }
 
+base::Result<CutTokens> EncodeWords(const ServedModel& model, const std::string& words,
+                                    text::TruncationPolicy truncation) {
+  if (truncation != text::TruncationPolicy::kError) {
+    return model.text->EncodeWithin(words, model.info().context, truncation);
+  }
+  LOQUAT_ASSIGN(std::vector<TokenId> tokens, model.text->Encode(words));
+  return CutTokens{.tokens = std::move(tokens)};
+}
+
 }  // namespace
 
-base::Result<std::vector<TokenId>> EmbedUseCase::Encode(const ServedModel& model, const EmbedInput& input,
-                                                        std::size_t index) {
+base::Result<CutTokens> EmbedUseCase::Encode(const ServedModel& model, const EmbedInput& input, std::size_t index) {
   const engine::ModelInfo& info = model.info();
-  base::Result<std::vector<TokenId>> tokens;
-  if (const auto* text = std::get_if<std::string>(&input.texts[index])) {
-    tokens = model.text->Encode(*text);
+  base::Result<CutTokens> encoded;
+  if (const auto* words = std::get_if<std::string>(&input.texts[index])) {
+    encoded = EncodeWords(model, *words, input.truncation);
   } else {
-    tokens = std::get<std::vector<TokenId>>(input.texts[index]);
+    encoded = CutTokens{.tokens = std::get<std::vector<TokenId>>(input.texts[index])};
   }
   const std::string param = ParamOf(input, index);
-  if (!tokens.has_value()) {
-    if (tokens.error().param.empty()) tokens.error().param = param;
-    return tokens;
+  if (!encoded.has_value()) {
+    if (encoded.error().param.empty()) encoded.error().param = param;
+    return encoded;
   }
-  if (tokens->empty()) return base::InvalidArgument("the input is empty; give at least one token", param);
-  for (const TokenId token : *tokens) {
+  const std::vector<TokenId>& tokens = encoded->tokens;
+  if (tokens.empty()) return base::InvalidArgument("the input is empty; give at least one token", param);
+  for (const TokenId token : tokens) {
     if (token >= 0 && static_cast<std::uint32_t>(token) < info.vocabulary) continue;
     return base::InvalidArgument(
         fmt::format("the input has the token {}; the model's tokens are 0 to {}", token, info.vocabulary - 1), param);
   }
-  if (tokens->size() <= info.context) return tokens;
+  if (tokens.size() <= info.context) return encoded;
   return base::Error{.code = base::Code::kInvalidArgument,
-                     .message = fmt::format("the input has {} tokens, but {} takes {} at most; split it",
-                                            tokens->size(), info.name, info.context),
+                     .message = fmt::format("the input has {} tokens, but {} takes {} at most; split it, or send it as "
+                                            "text and choose by \"truncation\" what is left out",
+                                            tokens.size(), info.name, info.context),
                      .reason = "context_length_exceeded",
                      .param = param};
 }
@@ -107,30 +117,41 @@ boost::asio::awaitable<base::Result<EmbedAnswer>> EmbedUseCase::Run(const base::
                                                                     const EmbedInput& input) {
   LOQUAT_CO_ASSIGN(const ServedModel* model, models_.Find(input.model));
   if (!model->info().can_embed) {
-    co_return base::Error{.code = base::Code::kFailedPrecondition,
-                          .message = fmt::format("{} makes no embeddings; ask an encoder", model->info().name),
-                          .reason = "model_cannot_embed",
-                          .param = "/model"};
+    co_return base::Error{
+        .code = base::Code::kFailedPrecondition,
+        .message = fmt::format("{} makes no embeddings: it generates text, or its files name no pooling; "
+                               "ask an encoder",
+                               model->info().name),
+        .reason = "model_cannot_embed",
+        .param = "/model"};
   }
   std::size_t bytes = 0;
   for (const EmbedText& text : input.texts) {
     if (const auto* words = std::get_if<std::string>(&text)) bytes += words->size();
   }
   engine::EncodeRequest request;
+  EmbedAnswer answer;
   base::Status encoded;
   co_await workers_.Run(bytes, [&] {
     for (std::size_t i = 0; i < input.texts.size() && encoded.has_value(); ++i) {
-      auto tokens = Encode(*model, input, i);
-      if (!tokens.has_value()) encoded = std::move(tokens).error();
-      if (encoded.has_value()) request.texts.push_back(*std::move(tokens));
+      auto text = Encode(*model, input, i);
+      if (!text.has_value()) {
+        encoded = std::move(text).error();
+      } else {
+        request.texts.push_back(std::move(text->tokens));
+        answer.cut.push_back(text->cut);
+      }
     }
   });
   LOQUAT_CO_TRY(std::move(encoded));
 
   LOQUAT_CO_ASSIGN(engine::EncodeResult result, co_await Ask(call, *model, std::move(request)));
-  EmbedAnswer answer{.rows = std::move(result.rows), .tokens = result.tokens};
+  answer.rows = std::move(result.rows);
+  answer.tokens = result.tokens;
   if (answer.rows.size() != input.texts.size()) co_return base::Internal("the model gave another number of vectors");
-  for (std::vector<float>& row : answer.rows) Normalize(row);
+  if (input.normalize) {
+    for (std::vector<float>& row : answer.rows) Normalize(row);
+  }
   co_return answer;
 }
 

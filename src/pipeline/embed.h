@@ -1,4 +1,4 @@
-// The use case of embeddings: texts to vectors of length one, by an encoder of this server.
+// The use case of embeddings: texts to vectors, pooled as the model's files say, by an encoder of this server.
 //
 // Thread-safe: Run from any I/O thread. References outlive the use case.
 
@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "pipeline/model_set.h"
 #include "pipeline/prompt_workers.h"
+#include "text/truncation.h"
 
 namespace loquat::pipeline {
 
@@ -24,11 +25,15 @@ using EmbedText = std::variant<std::string, std::vector<engine::TokenId>>;
 struct EmbedInput {
   std::string model;
   std::vector<EmbedText> texts;  // At least one.
+  // What to leave out of a text that is longer than the context; lists of tokens are never cut.
+  text::TruncationPolicy truncation = text::TruncationPolicy::kError;
+  bool normalize = true;  // To length one, as OpenAI's vectors are.
 };
 
 struct EmbedAnswer {
-  std::vector<std::vector<float>> rows;  // [texts][width], each of length one.
-  std::uint32_t tokens = 0;
+  std::vector<std::vector<float>> rows;  // [texts][width]
+  std::vector<std::uint32_t> cut;        // [texts], tokens that were left out.
+  std::uint32_t tokens = 0;              // That were read, of all texts.
 };
 
 class EmbedUseCase {
@@ -36,15 +41,14 @@ class EmbedUseCase {
   EmbedUseCase(const ModelSet& models, PromptWorkers& workers) : models_(models), workers_(workers) {}
 
   // Errors: not_found "model_not_found"; failed_precondition where the model makes no vectors; invalid_argument
-  // "context_length_exceeded" for a text that is too long, which is never cut in silence; the engine's refusals.
+  // "context_length_exceeded" for a text that is too long and may not be cut; the engine's refusals.
   boost::asio::awaitable<base::Result<EmbedAnswer>> Run(const base::CallContext& call, const EmbedInput& input);
 
   // Ends every call, now and later, with unavailable; none holds a coroutine after it returns.
   void Stop() { stop_.Cancel(); }
 
  private:
-  static base::Result<std::vector<engine::TokenId>> Encode(const ServedModel& model, const EmbedInput& input,
-                                                           std::size_t index);
+  static base::Result<CutTokens> Encode(const ServedModel& model, const EmbedInput& input, std::size_t index);
   boost::asio::awaitable<base::Result<engine::EncodeResult>> Ask(const base::CallContext& call,
                                                                  const ServedModel& model,
                                                                  engine::EncodeRequest request);

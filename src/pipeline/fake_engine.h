@@ -26,6 +26,14 @@ class ByteText final : public ModelText {
     for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
     return tokens;
   }
+  base::Result<CutTokens> EncodeWithin(std::string_view text, std::uint32_t limit,
+                                       text::TruncationPolicy policy) const override {
+    LOQUAT_ASSIGN(const text::Cut cut, text::PlanTruncation(static_cast<std::uint32_t>(text.size()), limit, policy));
+    std::string left(text);
+    left.erase(cut.begin, cut.size());
+    LOQUAT_ASSIGN(std::vector<engine::TokenId> tokens, Encode(left));
+    return CutTokens{.tokens = std::move(tokens), .cut = cut.size()};
+  }
   // "<user>hi<assistant>"; an argument is written as its name.
   base::Result<std::vector<engine::TokenId>> EncodeChat(const ChatPrompt& chat) const override {
     std::string text;
@@ -67,6 +75,10 @@ class FakeEngine final : public engine::Engine {
   void set_script(FakeScript script) {
     const base::MutexLock lock(mutex_);
     script_ = std::move(script);
+  }
+  void set_health(base::Status health) {
+    const base::MutexLock lock(mutex_);
+    health_ = std::move(health);
   }
   // Lets whoever holds go on, now and later.
   void Release() {
@@ -118,7 +130,10 @@ class FakeEngine final : public engine::Engine {
     });
     return {};
   }
-  base::Status Health() const override { return {}; }
+  base::Status Health() const override {
+    const base::MutexLock lock(mutex_);
+    return health_;
+  }
   engine::EngineStats Stats() const override { return {}; }
 
  private:
@@ -178,6 +193,7 @@ class FakeEngine final : public engine::Engine {
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;
+  base::Status health_ LOQUAT_GUARDED_BY(mutex_);
   FakeScript script_ LOQUAT_GUARDED_BY(mutex_);
   engine::GenerateRequest request_ LOQUAT_GUARDED_BY(mutex_);
   base::Deadline deadline_ LOQUAT_GUARDED_BY(mutex_);

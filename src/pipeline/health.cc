@@ -1,5 +1,7 @@
 #include "pipeline/health.h"
 
+#include <fmt/format.h>
+
 namespace loquat::pipeline {
 
 base::Status Health::Ready() const {
@@ -7,6 +9,14 @@ base::Status Health::Ready() const {
     return base::Error{.code = base::Code::kUnavailable,
                        .message = "the server is draining: it finishes what it has accepted and takes nothing new",
                        .reason = "draining",
+                       .retry_after = std::chrono::seconds(1)};
+  }
+  for (const ServedModel& model : models_.all()) {
+    const base::Status health = model.engine->Health();
+    if (health.has_value()) continue;
+    return base::Error{.code = base::Code::kUnavailable,
+                       .message = fmt::format("model {}: {}", model.info().name, health.error().message),
+                       .reason = "engine_stalled",
                        .retry_after = std::chrono::seconds(1)};
   }
   return {};

@@ -1,4 +1,6 @@
-// Whether this server can take work, and whether the road works: a canary utterance goes where requests go.
+// Whether this server can take work, and whether the road works: a canary utterance goes where requests go, and the
+// engine of every model says whether its own loop still turns. A process that answers while an engine of it hangs is
+// not ready (vLLM #39863).
 //
 // Thread-safe. References outlive it.
 
@@ -11,6 +13,7 @@
 #include "base/call_context.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "pipeline/model_set.h"
 #include "pipeline/understand.h"
 
 namespace loquat::pipeline {
@@ -24,10 +27,12 @@ struct HealthReport {
 
 class Health {
  public:
-  Health(UnderstandPipeline& pipeline, const base::Clock& clock) : pipeline_(pipeline), clock_(clock) {}
+  Health(UnderstandPipeline& pipeline, const ModelSet& models, const base::Clock& clock)
+      : pipeline_(pipeline), models_(models), clock_(clock) {}
 
   // Once this server drains it is never ready again.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
+  // Errors: unavailable "draining", or "engine_stalled" with the name of the first model that does not answer.
   base::Status Ready() const;
   // The canary has kCanaryTimeout, and no session.
   boost::asio::awaitable<HealthReport> Check(const base::CallContext& call);
@@ -36,6 +41,7 @@ class Health {
 
  private:
   UnderstandPipeline& pipeline_;
+  const ModelSet& models_;
   const base::Clock& clock_;
   // Relaxed: a flag that orders nothing else.
   std::atomic<bool> draining_{false};

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "pipeline/fake_engine.h"
 #include "pipeline/test_assistant.h"
 
 namespace loquat::pipeline {
@@ -15,7 +16,10 @@ class HealthTest : public testing::Test {
   HealthReport Check() { return RunNow(health_.Check(test_.Call())); }
 
   TestPipeline test_;
-  Health health_{test_.pipeline, test_.clock};
+  std::shared_ptr<FakeEngine> first_ = std::make_shared<FakeEngine>("first");
+  std::shared_ptr<FakeEngine> second_ = std::make_shared<FakeEngine>("second");
+  ModelSet models_{{{.engine = first_}, {.engine = second_}}};
+  Health health_{test_.pipeline, models_, test_.clock};
 };
 
 TEST_F(HealthTest, TheCanaryTakesTheRoadOfRequests) {
@@ -37,6 +41,19 @@ TEST_F(HealthTest, IsNeverReadyAgainOnceItDrains) {
   const HealthReport report = Check();
   EXPECT_FALSE(report.ready.has_value());
   EXPECT_TRUE(report.canary.has_value());
+}
+
+TEST_F(HealthTest, Vllm39863AServerWhoseEngineHangsIsNotReadyUntilItTurnsAgain) {
+  EXPECT_TRUE(health_.Ready().has_value());
+  second_->set_health(base::Unavailable("the engine's loop has not turned for 31 s"));
+  const base::Status ready = health_.Ready();
+  ASSERT_FALSE(ready.has_value());
+  EXPECT_EQ(ready.error().code, Code::kUnavailable);
+  EXPECT_EQ(ready.error().reason, "engine_stalled");
+  EXPECT_EQ(ready.error().message, "model second: the engine's loop has not turned for 31 s");
+  EXPECT_FALSE(Check().ready.has_value());
+  second_->set_health({});
+  EXPECT_TRUE(health_.Ready().has_value());
 }
 
 TEST_F(HealthTest, TheCanaryFailsWhereRequestsFail) {

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "text/truncation.h"
 
 namespace loquat::pipeline {
 
@@ -31,6 +32,11 @@ struct ChatPrompt {
   std::vector<std::pair<std::string, TemplateArgument>> arguments;
 };
 
+struct CutTokens {
+  std::vector<engine::TokenId> tokens;
+  std::uint32_t cut = 0;  // Left out.
+};
+
 class ModelText {
  public:
   virtual ~ModelText() = default;
@@ -38,8 +44,13 @@ class ModelText {
   // With the special tokens that the model wants around a text. Errors: failed_precondition where the model has no
   // tokenizer.
   virtual base::Result<std::vector<engine::TokenId>> Encode(std::string_view text) const = 0;
+  // The same within `limit` tokens: where there are more, the policy says which of the text's own are left out.
+  // Errors: besides, invalid_argument "context_length_exceeded" where the policy is kError, and where the special
+  // tokens alone are too many.
+  virtual base::Result<CutTokens> EncodeWithin(std::string_view text, std::uint32_t limit,
+                                               text::TruncationPolicy policy) const = 0;
   // The conversation in the model's own form, up to where its answer begins. Errors: failed_precondition
-  // "no_chat_template"; invalid_argument where the template refuses the messages.
+  // "no_chat_template", and where the template runs into a bound; invalid_argument where it refuses the messages.
   virtual base::Result<std::vector<engine::TokenId>> EncodeChat(const ChatPrompt& chat) const = 0;
   virtual bool has_chat_template() const = 0;
   // The bytes that a token stands for, which may be part of a character; empty where they are not known.

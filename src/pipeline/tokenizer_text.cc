@@ -50,6 +50,15 @@ std::string ChatJson(const ChatPrompt& chat) {
   return out;
 }
 
+// The place within the template, which the message has as well, is no place in the request. A template that does not
+// come to its end will not do so later either: nothing to be tried again.
+base::Error OfTemplate(base::Error error) {
+  error.param.clear();
+  if (error.code == base::Code::kResourceExhausted) error.code = base::Code::kFailedPrecondition;
+  if (error.reason.empty()) error.reason = "chat_template";
+  return error;
+}
+
 class TokenizerText final : public ModelText {
  public:
   TokenizerText(std::shared_ptr<const text::Tokenizer> tokenizer, std::shared_ptr<const text::ChatTemplate> chat,
@@ -61,6 +70,24 @@ class TokenizerText final : public ModelText {
     return tokenizer_->Encode(words);
   }
 
+  base::Result<CutTokens> EncodeWithin(std::string_view words, std::uint32_t limit,
+                                       text::TruncationPolicy policy) const override {
+    LOQUAT_TRY(CheckTokenizer());
+    CutTokens result;
+    text::EncodeWorkspace workspace;
+    auto report = tokenizer_->EncodeTruncated(words, {}, limit, policy, workspace, result.tokens);
+    if (!report.has_value()) {
+      base::Error error = std::move(report).error();
+      if (error.reason == "too_many_tokens") {
+        error.code = base::Code::kInvalidArgument;
+        error.reason = "context_length_exceeded";
+      }
+      return error;
+    }
+    result.cut = report->tokens_before - report->tokens_after;
+    return result;
+  }
+
   base::Result<std::vector<TokenId>> EncodeChat(const ChatPrompt& chat) const override {
     LOQUAT_TRY(CheckTokenizer());
     if (chat_ == nullptr) {
@@ -68,9 +95,10 @@ class TokenizerText final : public ModelText {
                          .message = "the model has no chat template; send its prompt to /v1/completions",
                          .reason = "no_chat_template"};
     }
-    LOQUAT_ASSIGN(const std::string prompt, Render(chat));
+    auto prompt = Render(chat);
+    if (!prompt.has_value()) return OfTemplate(std::move(prompt).error());
     // The template has written what a prompt begins with.
-    return tokenizer_->Encode(prompt, {.add_special = false});
+    return tokenizer_->Encode(*prompt, {.add_special = false});
   }
 
   bool has_chat_template() const override { return chat_ != nullptr && tokenizer_ != nullptr; }

@@ -24,6 +24,13 @@ base::Status MayEnter(std::string_view stage, const base::CallContext& call, bas
   return {};
 }
 
+base::Error NoEmbeddingModel() {
+  return {.code = base::Code::kFailedPrecondition,
+          .message = "this server has no encoder for embeddings (encoders.embedding.model); leave the feature out",
+          .reason = "no_embedding_model",
+          .param = "/features"};
+}
+
 float MicrosecondsSince(base::TimePoint start, const base::Clock& clock) {
   return std::chrono::duration<float, std::micro>(clock.Now() - start).count();
 }
@@ -48,53 +55,68 @@ void Remember(const UnderstandRequest& request, const domain::Frame& frame, std:
   }
 }
 
-// Advances the dialogue by this frame and finds the words to answer with; `session` is the state before and after.
-std::string Reply(const UnderstandRequest& request, const UnderstandSettings& settings, const domain::Frame& frame,
-                  domain::Session& session) {
-  const Assistant& assistant = *settings.assistant;
-  const context::DialogueStep step =
-      context::Advance(assistant.dialogue, frame, request.utterance.text, session.turn_count, session.state);
-  std::string reply;
-  if (request.want_reply) {
-    const std::string_view last_reply = session.turns.empty() ? std::string_view() : session.turns.back().reply;
-    assistant.replies.Compose(step, session.state, frame.locale, session.turn_count, last_reply, reply);
-  }
-  return reply;
+// The domain's words for what the dialogue made of the frame; `session` is the state after it.
+std::string Words(const UnderstandSettings& settings, const context::DialogueStep& step, domain::Locale locale,
+                  const domain::Session& session) {
+  std::string words;
+  const std::string_view last_reply = session.turns.empty() ? std::string_view() : session.turns.back().reply;
+  settings.assistant->replies.Compose(step, session.state, locale, session.turn_count, last_reply, words);
+  return words;
 }
+
+bool MayWait(const UnderstandSettings& settings) {
+  return settings.reply != nullptr || settings.encoders != nullptr;
+}
+
+static_assert(kReplyTurnsMax == kSessionTurnsMax, "a model is shown the whole window");
 
 }  // namespace
 
 UnderstandPipeline::UnderstandPipeline(UnderstandSettings settings, context::SessionStore& sessions,
-                                       const base::Clock& clock)
-    : sessions_(sessions), clock_(clock), scratch_(kIdleScratchMax), settings_(std::move(settings)) {}
+                                       const base::Clock& clock, const LocalModels& models)
+    : sessions_(sessions),
+      clock_(clock),
+      models_(models),
+      may_wait_(MayWait(settings)),
+      scratch_(kIdleScratchMax),
+      settings_(std::move(settings)) {}
 
 std::shared_ptr<const UnderstandSettings> UnderstandPipeline::settings() const {
   return settings_.Get();
 }
 
 void UnderstandPipeline::SetSettings(UnderstandSettings settings) {
+  may_wait_.store(MayWait(settings), std::memory_order_relaxed);
   settings_.Swap(std::move(settings));
 }
 
 awaitable<base::Status> UnderstandPipeline::Run(const base::CallContext& call, const UnderstandRequest& request,
-                                                UnderstandAnswer& answer) {
+                                                UnderstandAnswer& answer, response::AnswerSink* sink) {
   const std::shared_ptr<const UnderstandSettings> settings = settings_.Get();
+  Turn turn{call, request, *settings, answer, sink, call.deadline};
+  answer.frame.embedding.clear();
+  answer.frame.notes.clear();
 
   LOQUAT_CO_TRY(MayEnter("understanding", call, call.deadline, clock_));
-  LOQUAT_CO_TRY(Understand(request, *settings, answer));
+  if (settings->encoders != nullptr) {
+    LOQUAT_CO_TRY(co_await UnderstandWithEncoders(turn));
+  } else {
+    if (request.want_embedding) co_return NoEmbeddingModel();
+    LOQUAT_CO_TRY(Understand(turn, request.want_intent, request.want_slots));
+  }
 
-  LOQUAT_CO_TRY(DecideDelivery(request, *settings, answer));
+  LOQUAT_CO_TRY(DecideDelivery(turn));
   const std::chrono::milliseconds timeout = response::TimeoutOf(settings->delivery, answer.delivery.mode);
-  const base::Deadline deadline =
-      timeout.count() == 0 ? call.deadline : call.deadline.EarlierOf(base::Deadline(call.received_at + timeout));
+  if (timeout.count() != 0) turn.deadline = call.deadline.EarlierOf(base::Deadline(call.received_at + timeout));
 
-  co_return co_await Converse(call, deadline, request, *settings, answer);
+  co_return co_await Converse(turn);
 }
 
-base::Status UnderstandPipeline::Understand(const UnderstandRequest& request, const UnderstandSettings& settings,
-                                            UnderstandAnswer& answer) {
-  const understanding::UnderstandOptions options{.want_intent = request.want_intent,
-                                                 .want_slots = request.want_slots,
+base::Status UnderstandPipeline::Understand(const Turn& turn, bool want_intent, bool want_slots) {
+  const UnderstandRequest& request = turn.request;
+  const UnderstandSettings& settings = turn.settings;
+  const understanding::UnderstandOptions options{.want_intent = want_intent,
+                                                 .want_slots = want_slots,
                                                  .ranking_max = settings.ranking_max,
                                                  .tokens_max = settings.tokens_max,
                                                  .truncation = settings.truncation,
@@ -102,49 +124,118 @@ base::Status UnderstandPipeline::Understand(const UnderstandRequest& request, co
                                                  .reference_time = request.reference_time,
                                                  .utc_offset_minutes = request.utc_offset_minutes};
   const auto scratch = scratch_.Acquire();
-  base::Status done = settings.assistant->Understand(request.utterance, options, *scratch->workspace, answer.frame);
+  base::Status done =
+      settings.assistant->Understand(request.utterance, options, *scratch->workspace, turn.answer.frame);
   if (!done.has_value() && done.error().code == base::Code::kInvalidArgument && done.error().param.empty()) {
     done.error().param = "/text";
   }
   return done;
 }
 
-base::Status UnderstandPipeline::DecideDelivery(const UnderstandRequest& request, const UnderstandSettings& settings,
-                                                UnderstandAnswer& answer) {
-  const domain::Frame& frame = answer.frame;
-  response::DeliveryRequest delivery{.asked = request.delivery,
-                                     .has_callback_url = !request.callback_url.empty(),
-                                     .wants_events = request.wants_events,
-                                     .partial = !request.utterance.final,
+awaitable<base::Status> UnderstandPipeline::UnderstandWithEncoders(const Turn& turn) {
+  const UnderstandRequest& request = turn.request;
+  const FrameEncoders& encoders = *turn.settings.encoders;
+  const bool has_embedding = encoders.embedding_model() != nullptr;
+  if (request.want_embedding && !has_embedding) co_return NoEmbeddingModel();
+  FrameReading reading(encoders, *models_.workers, clock_, turn.call, stop_.token(),
+                       {.text = request.utterance.text,
+                        .intent = request.want_intent,
+                        .slots = request.want_slots,
+                        .embedding = has_embedding && (request.want_embedding || encoders.embedding().always),
+                        .ranking_max = turn.settings.ranking_max,
+                        .truncation = turn.settings.truncation});
+  co_await reading.Ask();
+  LOQUAT_CO_TRY(Understand(turn, request.want_intent && encoders.assistant_ranks(),
+                           request.want_slots && encoders.assistant_tags()));
+  domain::Frame& frame = turn.answer.frame;
+  LOQUAT_CO_TRY(co_await reading.Finish(frame));
+  if (reading.added_slots()) {
+    turn.settings.assistant->values.Apply(
+        request.utterance.text, {.utc = request.reference_time, .utc_offset_minutes = request.utc_offset_minutes},
+        frame);
+  }
+  co_return base::Status();
+}
+
+base::Status UnderstandPipeline::DecideDelivery(const Turn& turn) {
+  const domain::Frame& frame = turn.answer.frame;
+  response::DeliveryRequest delivery{.asked = turn.request.delivery,
+                                     .has_callback_url = !turn.request.callback_url.empty(),
+                                     .wants_events = turn.request.wants_events,
+                                     .partial = !turn.request.utterance.final,
                                      .out_of_scope = frame.out_of_scope};
   if (!frame.intent_ranking.empty()) {
     delivery.intent = frame.intent_ranking.front().name;
     delivery.confidence = frame.intent_ranking.front().confidence;
   }
-  LOQUAT_ASSIGN(answer.delivery, response::Decide(settings.delivery, delivery));
+  LOQUAT_ASSIGN(turn.answer.delivery, response::Decide(turn.settings.delivery, delivery));
   return {};
 }
 
-awaitable<base::Status> UnderstandPipeline::Converse(const base::CallContext& call, base::Deadline deadline,
-                                                     const UnderstandRequest& request,
-                                                     const UnderstandSettings& settings, UnderstandAnswer& answer) {
+awaitable<base::Status> UnderstandPipeline::AskModel(Turn& turn, const context::DialogueStep& step,
+                                                     const domain::Session& session) {
+  const ReplyRule& rule = *turn.settings.reply;
+  domain::Reply& reply = *turn.answer.reply;
+  std::string why = rule.Why(turn.answer.frame, step);
+  if (why.empty()) co_return base::Status();
+  reply.generation = domain::ReplyGeneration{.model = rule.policy().model, .reason = std::move(why), .failed = {}};
+  if (turn.sink != nullptr) LOQUAT_CO_TRY(co_await turn.sink->OnFrame(turn.answer.frame));
+
   const base::TimePoint start = clock_.Now();
-  std::string reply;
+  const ReplyQuestion question{
+      .frame = turn.answer.frame, .session = session, .text = turn.request.utterance.text, .domain_reply = reply.text};
+  auto written = co_await models_.replies->Write(turn.call, rule, question, turn.sink);
+  turn.answer.frame.timings.response = MicrosecondsSince(start, clock_);
+  // The limit of an answer at once does not hold for what is made token by token: the rule's own did.
+  turn.deadline = turn.call.deadline;
+  if (written.has_value()) {
+    reply.text = std::move(written->text);
+    reply.source = domain::ReplySource::kModel;
+    reply.generation->cut = written->cut;
+    reply.generation->turns_left_out = written->turns_left_out;
+  } else if (written.error().code == base::Code::kCancelled) {
+    co_return std::move(written).error();
+  } else {
+    reply.generation->failed = std::move(written).error();
+  }
+  co_return MayEnter("the reply was given", turn.call, turn.deadline, clock_);
+}
+
+awaitable<base::Status> UnderstandPipeline::Converse(Turn& turn) {
+  const base::TimePoint start = clock_.Now();
+  const UnderstandRequest& request = turn.request;
+  UnderstandAnswer& answer = turn.answer;
+  const bool may_generate = request.want_reply && turn.settings.reply != nullptr;
   answer.session = nullptr;
   answer.reply.reset();
+  if (request.want_reply) answer.reply.emplace();
+  // The dialogue's next step, and the words for it unless a model has found some already.
+  const auto advance = [&](domain::Session& session) {
+    context::DialogueStep step = context::Advance(turn.settings.assistant->dialogue, answer.frame,
+                                                  request.utterance.text, session.turn_count, session.state);
+    if (answer.reply && answer.reply->source == domain::ReplySource::kTemplate) {
+      answer.reply->text = Words(turn.settings, step, answer.frame.locale, session);
+    }
+    return step;
+  };
   if (request.utterance.session.empty()) {
-    LOQUAT_CO_TRY(MayEnter("the reply was made", call, deadline, clock_));
+    LOQUAT_CO_TRY(MayEnter("the reply was made", turn.call, turn.deadline, clock_));
     domain::Session alone;
     alone.turn_count = 1;
-    if (request.want_reply) reply = Reply(request, settings, answer.frame, alone);
+    if (request.want_reply) {
+      const context::DialogueStep step = advance(alone);
+      if (may_generate) LOQUAT_CO_TRY(co_await AskModel(turn, step, alone));
+    }
   } else {
     // Whoever loses the race for the session starts again from the winner's state, so that no turn is lost.
     for (int attempt = 1; answer.session == nullptr; ++attempt) {
-      LOQUAT_CO_TRY(MayEnter("the session was saved", call, deadline, clock_));
+      LOQUAT_CO_TRY(MayEnter("the session was saved", turn.call, turn.deadline, clock_));
       LOQUAT_CO_ASSIGN(const context::SessionSnapshot before, co_await sessions_.Load(request.utterance.session));
       std::unique_ptr<domain::Session> session = NextTurn(before, request.utterance.session);
-      reply = Reply(request, settings, answer.frame, *session);
-      Remember(request, answer.frame, reply, *session);
+      const context::DialogueStep step = advance(*session);
+      // What a model has said stands, also after a lost race.
+      if (may_generate && !answer.reply->generation) LOQUAT_CO_TRY(co_await AskModel(turn, step, *session));
+      Remember(request, answer.frame, answer.reply ? answer.reply->text : std::string(), *session);
       auto saved = co_await sessions_.Save(std::move(session), before ? before->version : 0);
       if (saved.has_value()) {
         answer.session = std::move(*saved);
@@ -153,11 +244,9 @@ awaitable<base::Status> UnderstandPipeline::Converse(const base::CallContext& ca
       }
     }
   }
-  answer.frame.timings.context = MicrosecondsSince(start, clock_);
-  answer.frame.timings.total = MicrosecondsSince(call.received_at, clock_);
-  if (request.want_reply) {
-    answer.reply = domain::Reply{.text = std::move(reply), .delivery = answer.delivery};
-  }
+  answer.frame.timings.context = MicrosecondsSince(start, clock_) - answer.frame.timings.response;
+  answer.frame.timings.total = MicrosecondsSince(turn.call.received_at, clock_);
+  if (answer.reply) answer.reply->delivery = answer.delivery;
   co_return base::Status();
 }
 

@@ -1,10 +1,12 @@
 // The use case of the main road: an utterance comes in, its meaning, the session's new state and a reply go out.
-// Ingress parses and writes; what happens in between is here, in order.
+// Ingress parses and writes; what happens in between is here, in order. Models of this server take part where the
+// settings say so: encoders in the meaning, a decoder in the reply.
 //
 // Thread-safe: Run may be called from any I/O thread at the same time. The references outlive the pipeline.
 
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
@@ -21,7 +23,11 @@
 #include "domain/reply.h"
 #include "domain/session.h"
 #include "pipeline/assistant.h"
+#include "pipeline/frame_encoders.h"
+#include "pipeline/generated_reply.h"
+#include "pipeline/reply_policy.h"
 #include "response/delivery_policy.h"
+#include "response/sink.h"
 
 namespace loquat::pipeline {
 
@@ -32,6 +38,7 @@ struct UnderstandRequest {
   domain::Utterance utterance;
   bool want_intent = true;
   bool want_slots = true;
+  bool want_embedding = false;
   bool want_reply = false;
   std::optional<domain::DeliveryMode> delivery;  // Empty: auto.
   std::string callback_url;
@@ -55,32 +62,65 @@ struct UnderstandSettings {
   understanding::Truncation truncation = understanding::Truncation::kHead;
   std::uint32_t ranking_max = 5;
   std::shared_ptr<const text::FilterChain> intent_filter;  // Null: every word counts.
+  std::shared_ptr<const FrameEncoders> encoders;           // Null: the assistant's model alone understands.
+  std::shared_ptr<const ReplyRule> reply;                  // Null: every reply is the domain's.
+};
+
+// What the road needs where the settings have encoders or a reply rule; they outlive the pipeline.
+struct LocalModels {
+  ReplyWriter* replies = nullptr;
+  PromptWorkers* workers = nullptr;
 };
 
 class UnderstandPipeline {
  public:
-  UnderstandPipeline(UnderstandSettings settings, context::SessionStore& sessions, const base::Clock& clock);
+  // REQUIRES: `models` are there wherever settings have encoders or a reply rule.
+  UnderstandPipeline(UnderstandSettings settings, context::SessionStore& sessions, const base::Clock& clock,
+                     const LocalModels& models = {});
 
-  // Fills `answer`, which may be reused. Errors: those of Understander and Decide; deadline_exceeded and cancelled,
-  // saying before which stage; aborted "session_conflict" when too many updates of the session came in between.
+  // Fills `answer`, which may be reused. `sink`, if any, hears of the frame and the reply's text while a model makes
+  // the reply; where none does, it hears nothing. Errors: those of Understander and Decide; failed_precondition
+  // "no_embedding_model"; deadline_exceeded and cancelled, saying before which stage; aborted "session_conflict" when
+  // too many updates of the session came in between; those of FrameReading. A model that makes no reply is no error:
+  // the reply is the domain's, and says why.
   boost::asio::awaitable<base::Status> Run(const base::CallContext& call, const UnderstandRequest& request,
-                                           UnderstandAnswer& answer);
+                                           UnderstandAnswer& answer, response::AnswerSink* sink = nullptr);
+
+  // Whether a request may take longer than its client has patience: the caller should watch for a disconnect.
+  // Relaxed: a request at the moment of a reload may see either.
+  bool may_wait() const { return may_wait_.load(std::memory_order_relaxed); }
 
   std::shared_ptr<const UnderstandSettings> settings() const;
   // Requests under way keep what they started with.
   void SetSettings(UnderstandSettings settings);
 
+  // Ends the waiting for encoders, now and later.
+  void Stop() { stop_.Cancel(); }
+
  private:
-  base::Status Understand(const UnderstandRequest& request, const UnderstandSettings& settings,
-                          UnderstandAnswer& answer);
-  static base::Status DecideDelivery(const UnderstandRequest& request, const UnderstandSettings& settings,
-                                     UnderstandAnswer& answer);
-  boost::asio::awaitable<base::Status> Converse(const base::CallContext& call, base::Deadline deadline,
-                                                const UnderstandRequest& request, const UnderstandSettings& settings,
-                                                UnderstandAnswer& answer);
+  // One request on its way.
+  struct Turn {
+    const base::CallContext& call;
+    const UnderstandRequest& request;
+    const UnderstandSettings& settings;
+    UnderstandAnswer& answer;
+    response::AnswerSink* sink;
+    base::Deadline deadline;  // Of the stage that comes next.
+  };
+
+  base::Status Understand(const Turn& turn, bool want_intent, bool want_slots);
+  boost::asio::awaitable<base::Status> UnderstandWithEncoders(const Turn& turn);
+  static base::Status DecideDelivery(const Turn& turn);
+  boost::asio::awaitable<base::Status> Converse(Turn& turn);
+  // Replaces the reply by a model's where the rule says so and the model is able to.
+  boost::asio::awaitable<base::Status> AskModel(Turn& turn, const context::DialogueStep& step,
+                                                const domain::Session& session);
 
   context::SessionStore& sessions_;
   const base::Clock& clock_;
+  const LocalModels models_;
+  base::CancelSource stop_;
+  std::atomic<bool> may_wait_{false};
   struct Scratch {
     understanding::WorkspacePtr workspace = understanding::Understander::NewWorkspace();
   };

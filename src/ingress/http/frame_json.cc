@@ -5,6 +5,7 @@ namespace {
 
 constexpr int kConfidenceDigits = 4;
 constexpr int kMicrosecondDigits = 1;
+constexpr int kEmbeddingDigits = 7;  // Of numbers between -1 and 1: what a float holds.
 
 void Pair(std::string_view key, std::uint32_t begin, std::uint32_t end, base::JsonWriter& json) {
   json.Key(key);
@@ -49,6 +50,32 @@ void WriteSlot(const domain::Slot& slot, base::JsonWriter& json) {
   Pair("utf16", slot.span.utf16_begin, slot.span.utf16_end, json);
   json.EndObject();
   json.EndObject();
+}
+
+void WriteEmbedding(const std::vector<float>& embedding, base::JsonWriter& json) {
+  json.Key("embedding");
+  json.BeginArray();
+  for (const float value : embedding) json.Fixed(value, kEmbeddingDigits);
+  json.EndArray();
+}
+
+void WriteFault(const base::Error& error, base::JsonWriter& json) {
+  Text("code", base::CodeName(error.code), json);
+  TextIfAny("reason", error.reason, json);
+  Text("message", error.message, json);
+}
+
+void WriteNotes(const std::vector<domain::FrameNote>& notes, base::JsonWriter& json) {
+  json.Key("notes");
+  json.BeginArray();
+  for (const domain::FrameNote& note : notes) {
+    json.BeginObject();
+    Text("feature", note.feature, json);
+    Text("model", note.model, json);
+    WriteFault(note.error, json);
+    json.EndObject();
+  }
+  json.EndArray();
 }
 
 void WriteState(const domain::DialogueState& state, base::JsonWriter& json) {
@@ -105,6 +132,8 @@ void WriteFrame(const pipeline::UnderstandRequest& request, const domain::Frame&
     json.Key("truncated_tokens");
     json.Uint(frame.truncated_tokens);
   }
+  if (!frame.embedding.empty()) WriteEmbedding(frame.embedding, json);
+  if (!frame.notes.empty()) WriteNotes(frame.notes, json);
 }
 
 void WriteTimings(const domain::StageTimings& timings, base::JsonWriter& json) {
@@ -118,9 +147,36 @@ void WriteTimings(const domain::StageTimings& timings, base::JsonWriter& json) {
   stage("tokenize", timings.tokenize);
   stage("intent", timings.intent);
   stage("slots", timings.slots);
+  stage("embedding", timings.embedding);
   stage("context", timings.context);
   stage("response", timings.response);
   stage("total", timings.total);
+  json.EndObject();
+}
+
+void WriteReply(const domain::Reply& reply, base::JsonWriter& json) {
+  json.BeginObject();
+  Text("text", reply.text, json);
+  Text("source", domain::ReplySourceName(reply.source), json);
+  if (reply.generation) {
+    const domain::ReplyGeneration& generation = *reply.generation;
+    Text("model", generation.model, json);
+    Text("reason", generation.reason, json);
+    if (generation.failed) {
+      json.Key("failed");
+      json.BeginObject();
+      WriteFault(*generation.failed, json);
+      json.EndObject();
+    }
+    if (generation.cut) {
+      json.Key("cut");
+      json.Bool(true);
+    }
+    if (generation.turns_left_out > 0) {
+      json.Key("turns_left_out");
+      json.Uint(generation.turns_left_out);
+    }
+  }
   json.EndObject();
 }
 
@@ -134,10 +190,7 @@ void WriteAnswer(std::string_view id, const pipeline::UnderstandRequest& request
   }
   if (answer.reply) {
     json.Key("reply");
-    json.BeginObject();
-    Text("text", answer.reply->text, json);
-    Text("source", domain::ReplySourceName(answer.reply->source), json);
-    json.EndObject();
+    WriteReply(*answer.reply, json);
   }
   json.Key("delivery");
   json.BeginObject();

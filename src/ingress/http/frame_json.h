@@ -6,6 +6,7 @@
 
 #include "base/json_writer.h"
 #include "domain/frame.h"
+#include "domain/reply.h"
 #include "domain/session.h"
 #include "pipeline/understand.h"
 
@@ -16,8 +17,10 @@ namespace loquat::ingress {
 void WriteAnswer(std::string_view id, const pipeline::UnderstandRequest& request,
                  const pipeline::UnderstandAnswer& answer, base::JsonWriter& json);
 
-// The members of a frame alone: text, locale, intent, intent_ranking, out_of_scope, slots.
+// The members of a frame alone: text, locale, intent, intent_ranking, out_of_scope, slots, embedding, notes.
 void WriteFrame(const pipeline::UnderstandRequest& request, const domain::Frame& frame, base::JsonWriter& json);
+// As an object: its text and where it came from; what a model had to do with it.
+void WriteReply(const domain::Reply& reply, base::JsonWriter& json);
 void WriteTimings(const domain::StageTimings& timings, base::JsonWriter& json);
 
 // A session as an answer carries it (id, turn, state), and as GET /v1/sessions/{id} shows it (its turns besides).

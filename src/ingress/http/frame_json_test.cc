@@ -162,5 +162,43 @@ TEST(LocaleName, IsWhatTheApiSays) {
   EXPECT_EQ(domain::LocaleName(domain::Locale::kAuto), "auto");
 }
 
+TEST(FrameJson, AnEmbeddingAndNotesStandWhereThereAreAny) {
+  domain::Frame frame;
+  frame.locale = domain::Locale::kEnglish;
+  pipeline::UnderstandRequest request;
+  request.want_intent = request.want_slots = false;
+  EXPECT_EQ(Object([&](base::JsonWriter& json) { WriteFrame(request, frame, json); }), R"({"text":"","locale":"en"})");
+  frame.embedding = {0.5F, -1.0F};
+  frame.notes.push_back({.feature = "intent",
+                         .model = "bert",
+                         .error = {.code = base::Code::kUnavailable, .message = "away", .reason = "stopping"}});
+  EXPECT_EQ(
+      Object([&](base::JsonWriter& json) { WriteFrame(request, frame, json); }),
+      R"({"text":"","locale":"en","embedding":[0.5000000,-1.0000000],"notes":[{"feature":"intent","model":"bert",)"
+      R"("code":"unavailable","reason":"stopping","message":"away"}]})");
+}
+
+TEST(FrameJson, AReplySaysWhatAModelHadToDoWithIt) {
+  domain::Reply reply{.text = "Hi", .source = domain::ReplySource::kModel, .delivery = {}, .generation = {}};
+  reply.generation = domain::ReplyGeneration{.model = "chat", .reason = "out of scope", .failed = {}};
+  const auto written = [&reply] {
+    std::string out;
+    base::JsonWriter json(out);
+    WriteReply(reply, json);
+    return out;
+  };
+  EXPECT_EQ(written(), R"({"text":"Hi","source":"model","model":"chat","reason":"out of scope"})");
+  reply.generation->cut = true;
+  reply.generation->turns_left_out = 2;
+  EXPECT_EQ(written(), R"({"text":"Hi","source":"model","model":"chat","reason":"out of scope","cut":true,)"
+                       R"("turns_left_out":2})");
+  reply = {.text = "Pardon?", .delivery = {}, .generation = reply.generation};
+  reply.generation->cut = false;
+  reply.generation->turns_left_out = 0;
+  reply.generation->failed = base::DeadlineExceeded("late");
+  EXPECT_EQ(written(), R"({"text":"Pardon?","source":"template","model":"chat","reason":"out of scope",)"
+                       R"("failed":{"code":"deadline_exceeded","message":"late"}})");
+}
+
 }  // namespace
 }  // namespace loquat::ingress

@@ -58,7 +58,8 @@ class HandlersTest : public testing::Test {
 
   pipeline::TestPipeline test_;
   pipeline::SessionUseCases sessions_{test_.sessions};
-  pipeline::Health health_{test_.pipeline, test_.clock};
+  pipeline::ModelSet models_;
+  pipeline::Health health_{test_.pipeline, models_, test_.clock};
   observe::Logger log_;
   observe::Registry metrics_;
   Router router_{{}, test_.clock, log_, metrics_};

@@ -17,7 +17,7 @@ using base::JsonField;
 using base::JsonFields;
 using pipeline::UnderstandRequest;
 
-enum class Feature : std::uint8_t { kIntent, kSlots };
+enum class Feature : std::uint8_t { kIntent, kSlots, kEmbedding };
 enum class DeliveryWord : std::uint8_t { kAuto, kSync, kCallback, kStream };
 
 void ReadFeatures(const JsonField& field, UnderstandRequest& request) {
@@ -25,9 +25,12 @@ void ReadFeatures(const JsonField& field, UnderstandRequest& request) {
   request.want_intent = false;
   request.want_slots = false;
   field.Each({.min_items = 1, .max_items = 8}, [&](const JsonField& item) {
-    const Feature feature =
-        item.Enum<Feature>({{"intent", Feature::kIntent}, {"slots", Feature::kSlots}}, Feature::kIntent);
-    (feature == Feature::kIntent ? request.want_intent : request.want_slots) = true;
+    const Feature feature = item.Enum<Feature>(
+        {{"intent", Feature::kIntent}, {"slots", Feature::kSlots}, {"embedding", Feature::kEmbedding}},
+        Feature::kIntent);
+    if (feature == Feature::kIntent) request.want_intent = true;
+    if (feature == Feature::kSlots) request.want_slots = true;
+    if (feature == Feature::kEmbedding) request.want_embedding = true;
   });
 }
 

@@ -28,7 +28,7 @@ void CheckTaken(const UnderstandBody& body) {
     Require(input.utterance.text.size() <= kSmall.text_bytes_max);
     Require(base::IsValidUtf8(input.utterance.text));
     Require(input.utterance.session.empty() || context::IsValidSessionId(input.utterance.session));
-    Require(input.want_intent || input.want_slots);
+    Require(input.want_intent || input.want_slots || input.want_embedding);
     Require(input.callback_url.size() <= kCallbackUrlBytesMax);
     Require(input.utc_offset_minutes >= -kUtcOffsetMinutesMax && input.utc_offset_minutes <= kUtcOffsetMinutesMax);
     const auto reference = input.reference_time.time_since_epoch();

@@ -134,13 +134,17 @@ TEST_F(UnderstandBodyTest, ReadsTheFeatures) {
   EXPECT_FALSE(slots.want_intent);
   EXPECT_TRUE(slots.want_slots);
   EXPECT_TRUE(Read(R"("features": ["slots", "intent"])").want_intent);
+  EXPECT_FALSE(slots.want_embedding);
+  const UnderstandRequest embedding = Read(R"("features": ["embedding"])");
+  EXPECT_TRUE(embedding.want_embedding);
+  EXPECT_FALSE(embedding.want_intent || embedding.want_slots);
   EXPECT_TRUE(Read(R"("features": null)").want_slots);
   Read(R"("features": ["slots","slots","slots","slots","slots","slots","slots","intent"])");
   EXPECT_EQ(FieldFault(R"("features": [])"), "/features: /features must have 1 to 8 items, not 0");
   EXPECT_THAT(FieldFault(R"("features": ["slots","slots","slots","slots","slots","slots","slots","slots","slots"])"),
               HasSubstr("not 9"));
   EXPECT_EQ(FieldFault(R"("features": ["intent", "mood"])"),
-            R"(/features/1: /features/1 must be one of "intent", "slots")");
+            R"(/features/1: /features/1 must be one of "intent", "slots", "embedding")");
   EXPECT_THAT(FieldFault(R"("features": [null])"), HasSubstr("/features/0: /features/0 must be a string"));
   EXPECT_THAT(FieldFault(R"("features": "intent")"), HasSubstr("/features must be an array"));
 }

@@ -45,6 +45,7 @@ UnderstandEndpoint::~UnderstandEndpoint() = default;
 awaitable<void> UnderstandEndpoint::Serve(HttpCall& call) {
   const auto memory = memories_.Acquire();
   auto body = ParseUnderstandBody(call.request().body, clock_.WallNow(), limits_, memory->parser);
+  if (pipeline_.may_wait()) call.context().cancel = call.exchange().WatchDisconnect();
   if (!body.has_value()) {
     call.Fail(body.error());
   } else if (body->batch) {
@@ -76,7 +77,7 @@ awaitable<void> UnderstandEndpoint::ServeOne(HttpCall& call, const pipeline::Und
 
 // Each input is answered in order; one that fails has its error in its place and harms no other.
 awaitable<void> UnderstandEndpoint::ServeBatch(HttpCall& call, const UnderstandBody& body, Memory& memory) {
-  call.context().cancel = call.exchange().WatchDisconnect();
+  if (!pipeline_.may_wait()) call.context().cancel = call.exchange().WatchDisconnect();
   std::string out;
   base::JsonWriter json(out);
   json.BeginObject();
