@@ -21,6 +21,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kEventBytesMax = 1 << 20;
 constexpr std::string_view kData = "data: ";
+constexpr std::chrono::minutes kSilenceMax{10};  // A long prompt on a slow machine; Ctrl-C is quicker.
 
 base::Error AsError(std::string_view what) {
   return base::Unavailable(fmt::format("the server answered: {}", what));
@@ -33,6 +34,23 @@ std::string ErrorMessage(const base::JsonValue& root) {
   const auto error = object->Find("error").AsObject();
   if (!error.has_value()) return {};
   return std::string(error->Find("message").AsString().value_or("an error without words"));
+}
+
+// Of the list of GET /v1/models, the first that does not say that it cannot chat; empty without one.
+std::string FirstThatChats(const base::JsonValue& root) {
+  const auto object = root.AsObject();
+  if (!object.has_value()) return {};
+  const auto models = object->Find("data").AsArray();
+  if (!models.has_value()) return {};
+  for (const base::JsonValue item : *models) {
+    const auto model = item.AsObject();
+    if (!model.has_value()) continue;
+    // Only servers of this kind tell.
+    const auto can = model->Find("capabilities").AsObject();
+    if (can.has_value() && !can->Find("chat").AsBool().value_or(true)) continue;
+    return std::string(model->Find("id").AsString().value_or(""));
+  }
+  return {};
 }
 
 class ServerPartner final : public ChatPartner {
@@ -109,14 +127,12 @@ class ServerPartner final : public ChatPartner {
     base::JsonParser parser;
     LOQUAT_CO_ASSIGN(const base::JsonValue root, parser.Parse(answer.body));
     if (std::string error = ErrorMessage(root); !error.empty()) co_return AsError(error);
-    const auto object = root.AsObject();
-    const auto models = object.has_value() ? object->Find("data").AsArray() : base::Internal("no list");
-    if (!models.has_value() || models->empty()) {
+    std::string name = FirstThatChats(root);
+    if (name.empty()) {
       co_return base::NotFound(
           fmt::format("{} runs no model that chats; start it with --model NAME=PATH", arguments_.url));
     }
-    const auto model = (*models->begin()).AsObject();
-    co_return std::string(model.has_value() ? model->Find("id").AsString().value_or("") : "");
+    co_return name;
   }
 
   awaitable<base::Result<ChatAnswer>> Stream(std::string body, const OnText& on_text) {
@@ -197,7 +213,7 @@ class ServerPartner final : public ChatPartner {
   net::EventLoops loops_;
 
   // The loop's thread only.
-  net::HttpClient client_{loops_.at(0)};
+  net::HttpClient client_{loops_.at(0), {.head_timeout = kSilenceMax, .stall_timeout = kSilenceMax}};
   net::HttpClientConnection* connection_ = nullptr;  // Of the answer under way.
   base::JsonParser parser_;
 };

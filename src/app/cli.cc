@@ -22,6 +22,7 @@ struct Cli {
   ChatArguments chat;
   ModelArguments model_inspect, model_verify;
   BenchServerArguments bench_server;
+  BenchModelArguments bench_model;
   int exit_code = kExitOk;
 
   Cli();
@@ -150,6 +151,18 @@ void Cli::AddBench() {
   command->add_flag("!--no-sessions", bench_server.sessions, "Without sessions");
   command->add_flag("--json", bench_server.json, "The result as JSON");
   command->callback([this] { exit_code = BenchServer(bench_server); });
+
+  command = bench->add_subcommand("model", "Tokens or texts a second of a model file, computed here, without a server");
+  command->add_option("path", bench_model.path, ".gguf file or Hugging Face folder")->required();
+  command->add_option("--prompt", bench_model.prompt, "Tokens of the prompt, or of each text of an encoder")
+      ->capture_default_str();
+  command->add_option("--generate", bench_model.generated, "Tokens of each sequence")->capture_default_str();
+  command->add_option("--sequences", bench_model.sequences, "Generated side by side, or texts of one batch")
+      ->capture_default_str();
+  command->add_option("--rounds", bench_model.rounds, "Measurements; the median is shown")->capture_default_str();
+  command->add_option("--threads", bench_model.threads, "0: one a core");
+  command->add_flag("--json", bench_model.json, "The result as JSON");
+  command->callback([this] { exit_code = BenchModel(bench_model); });
 }
 
 }  // namespace

@@ -91,4 +91,15 @@ struct BenchServerArguments {
 };
 int BenchServer(const BenchServerArguments& arguments);
 
+struct BenchModelArguments {
+  std::string path;
+  std::uint32_t prompt = 512;    // Tokens of the prompt, or of each text of an encoder.
+  std::uint32_t generated = 64;  // Tokens of each sequence.
+  std::uint32_t sequences = 1;   // Side by side; texts of one batch.
+  std::uint32_t rounds = 5;
+  std::uint32_t threads = 0;
+  bool json = false;
+};
+int BenchModel(const BenchModelArguments& arguments);
+
 }  // namespace loquat::app

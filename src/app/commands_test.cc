@@ -274,9 +274,16 @@ TEST_F(CommandsTest, BenchServerRefusesArgumentsThatMakeNoSense) {
 
 TEST_F(CommandsTest, ServeRefusesArgumentsBeforeItStarts) {
   const auto run = [](ServeArguments arguments) { return Capture([&] { return Serve(arguments); }); };
-  const Outcome two = run({.config = {}, .listen = {}, .models = {"a=b", "c=d"}, .sets = {}});
+  // Neither path exists: nothing was opened.
+  const Outcome two = run({.config = {}, .listen = {}, .models = {"a=b", "c=d", "a=e"}, .sets = {}});
   EXPECT_EQ(two.exit_code, kExitUsage);
-  EXPECT_THAT(two.err, HasSubstr("more than once"));
+  EXPECT_EQ(two.err,
+            "loquat: --model names \"a\" more than once, for b and for e; give each model a name of its own\n");
+  const std::string understands = pipeline::TestModel::Path();
+  const Outcome understanding =
+      run({.config = {}, .listen = {}, .models = {"a=" + understands, "b=" + understands}, .sets = {}});
+  EXPECT_EQ(understanding.exit_code, kExitUsage);
+  EXPECT_THAT(understanding.err, HasSubstr("two model folders for understanding"));
   for (const std::string bad : {"a", "=b", "a="}) {
     EXPECT_EQ(run({.config = {}, .listen = {}, .models = {bad}, .sets = {}}).exit_code, kExitUsage) << bad;
   }

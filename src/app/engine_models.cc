@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <utility>
 
+#include "app/machine_memory.h"
 #include "engine/decoder_engine.h"
-#include "kernels/isa.h"
+#include "engine/encoder_engine.h"
 #include "model/arch/load.h"
 #include "model/formats/model_files.h"
 #include "pipeline/tokenizer_text.h"
@@ -98,11 +100,14 @@ void Declare(config::Section<EngineModelOptions>& section) {
       .Bytes()
       .Range(1 << 20, std::int64_t{1} << 44)
       .NeedsRestart()
-      .Help("Memory for keys and values of all sequences and of what stays cached.");
+      .Help("Memory for keys and values of all sequences and of what stays cached; encoders take none.");
   section.Key("threads", &EngineModelOptions::threads)
       .Range(0, kernels::kTeamThreadsMax)
       .NeedsRestart()
       .Help("Threads that compute; 0: one a core.");
+  section.Key("pin_threads", &EngineModelOptions::pin_threads)
+      .NeedsRestart()
+      .Help("Each of them stays on a core of its own. For a server that has the machine to itself and runs one model.");
   section.Key("sequences_max", &EngineModelOptions::sequences_max)
       .Range(1, 512)
       .NeedsRestart()
@@ -118,17 +123,20 @@ bool IsUnderstandingModel(const std::string& path) {
   return std::filesystem::exists(std::filesystem::path(path) / "manifest.json", error);
 }
 
-base::Result<pipeline::ServedModel> EngineModels::LoadOne(const EngineModelOptions& options, std::string_view isa) {
-  LOQUAT_ASSIGN(const kernels::Isa tier, kernels::ChooseIsa(isa));
-  LOQUAT_ASSIGN(model::ModelFiles files, model::OpenModel(options.path));
-  if (files.config.architecture == model::Architecture::kBert) {
-    return base::Error{.code = base::Code::kUnimplemented, .message = "encoders are not served by this build"};
-  }
-  LOQUAT_ASSIGN(engine::ModelInfo info, MakeInfo(options, files));
-  LOQUAT_ASSIGN(auto decoder, model::LoadDecoder(files.config, std::move(files.weights), tier));
-  std::shared_ptr<const model::DecoderModel> shared = std::move(decoder);
-  teams_.push_back(std::make_unique<kernels::ThreadTeam>(kernels::ThreadTeamOptions{.threads = options.threads}));
+base::Status EngineModels::TakeMemory(const EngineModelOptions& options, const model::ModelFiles& files) {
+  MemoryNeed need;
+  for (const model::ShardFile& file : files.files) need.weights_bytes += file.bytes;
+  if (files.config.architecture != model::Architecture::kBert) need.kv_bytes = options.kv_bytes;
+  if (memory_available_) LOQUAT_TRY(CheckMemory(need, memory_taken_, *memory_available_));
+  memory_taken_ += need.total();
+  return {};
+}
 
+base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartDecoder(const EngineModelOptions& options,
+                                                                         model::ModelFiles files, kernels::Isa isa) {
+  LOQUAT_ASSIGN(engine::ModelInfo info, MakeInfo(options, files));
+  LOQUAT_ASSIGN(auto loaded, model::LoadDecoder(files.config, std::move(files.weights), isa));
+  const std::shared_ptr<const model::DecoderModel> decoder = std::move(loaded);
   engine::DecoderEngineOptions engine_options;
   engine_options.kv_bytes = options.kv_bytes;
   engine_options.context = options.context;
@@ -136,16 +144,51 @@ base::Result<pipeline::ServedModel> EngineModels::LoadOne(const EngineModelOptio
   engine::SchedulerOptions& scheduler = engine_options.loop.scheduler;
   scheduler.sequences_max = options.sequences_max;
   scheduler.batch_sequences_max = std::max<std::uint32_t>(1, options.sequences_max - options.sequences_max / 4);
-  auto workspace = shared->NewWorkspace(scheduler.step_tokens_max, *teams_.back());
+  auto workspace = decoder->NewWorkspace(scheduler.step_tokens_max, NewTeam(options));
   auto texts = std::make_shared<TextMaker>(info.tokenizer);
-  LOQUAT_ASSIGN(auto engine, engine::DecoderEngine::Create(std::move(info), std::move(shared), std::move(workspace),
-                                                           std::move(texts), engine_options, metrics_, clock_));
+  return engine::DecoderEngine::Create(std::move(info), decoder, std::move(workspace), std::move(texts), engine_options,
+                                       metrics_, clock_);
+}
+
+base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartEncoder(const EngineModelOptions& options,
+                                                                         model::ModelFiles files, kernels::Isa isa) {
+  if (options.context > files.config.context) {
+    return base::InvalidArgument(fmt::format("a context of {} tokens is more than the {} that the model was made for",
+                                             options.context, files.config.context));
+  }
+  if (options.context > 0) files.config.context = options.context;
+  LOQUAT_ASSIGN(engine::ModelInfo info, MakeInfo(options, files));
+  LOQUAT_ASSIGN(auto loaded, model::LoadEncoder(files.config, std::move(files.weights), isa));
+  const std::shared_ptr<const model::EncoderModel> encoder = std::move(loaded);
+  engine::EncoderEngineOptions engine_options;
+  engine_options.queue_max = options.queue_max;
+  std::uint32_t& batch_tokens = engine_options.loop.batch_tokens_max;
+  batch_tokens = std::max(batch_tokens, encoder->config().context);  // The longest text is a batch.
+  auto workspace = encoder->NewWorkspace(batch_tokens, NewTeam(options));
+  return engine::EncoderEngine::Create(std::move(info), encoder, std::move(workspace), engine_options, metrics_,
+                                       clock_);
+}
+
+kernels::ThreadTeam& EngineModels::NewTeam(const EngineModelOptions& options) {
+  return *teams_.emplace_back(std::make_unique<kernels::ThreadTeam>(
+      kernels::ThreadTeamOptions{.threads = options.threads, .pin = options.pin_threads}));
+}
+
+base::Result<pipeline::ServedModel> EngineModels::LoadOne(const EngineModelOptions& options, std::string_view isa) {
+  LOQUAT_ASSIGN(const kernels::Isa tier, kernels::ChooseIsa(isa));
+  LOQUAT_ASSIGN(model::ModelFiles files, model::OpenModel(options.path));
+  LOQUAT_TRY(TakeMemory(options, files));
+  const bool encodes = files.config.architecture == model::Architecture::kBert;
+  LOQUAT_ASSIGN(std::shared_ptr<engine::Engine> engine, encodes ? StartEncoder(options, std::move(files), tier)
+                                                                : StartDecoder(options, std::move(files), tier));
   auto text = pipeline::TextOfModel(engine->info(), clock_);
   return pipeline::ServedModel{
       .engine = std::move(engine), .text = std::move(text), .created = ModifiedAt(options.path)};
 }
 
 base::Status EngineModels::Load(const std::vector<EngineModelOptions>& models, std::string_view isa) {
+  memory_available_ = AvailableMemory();
+  memory_taken_ = 0;
   std::vector<pipeline::ServedModel> served;
   for (const EngineModelOptions& options : models) {
     auto loaded = LoadOne(options, isa);

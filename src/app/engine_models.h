@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,10 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/section.h"
+#include "engine/engine.h"
+#include "kernels/isa.h"
 #include "kernels/thread_team.h"
+#include "model/formats/model_files.h"
 #include "observe/metrics.h"
 #include "pipeline/model_set.h"
 
@@ -29,6 +33,7 @@ struct EngineModelOptions {
   std::uint32_t context = 0;  // Longest sequence in tokens; zero: what the model was made for and the memory holds.
   std::size_t kv_bytes = std::size_t{512} << 20;  // Of keys and values.
   std::uint32_t threads = 0;                      // Zero: one a core.
+  bool pin_threads = false;                       // Each to a core of its own.
   std::uint32_t sequences_max = 64;               // Generated at once.
   std::uint32_t queue_max = 256;                  // Requests that wait.
 };
@@ -51,9 +56,18 @@ class EngineModels {
 
  private:
   base::Result<pipeline::ServedModel> LoadOne(const EngineModelOptions& options, std::string_view isa);
+  // Counts what the model will take, or says that it is not there.
+  base::Status TakeMemory(const EngineModelOptions& options, const model::ModelFiles& files);
+  base::Result<std::unique_ptr<engine::Engine>> StartDecoder(const EngineModelOptions& options, model::ModelFiles files,
+                                                             kernels::Isa isa);
+  base::Result<std::unique_ptr<engine::Engine>> StartEncoder(const EngineModelOptions& options, model::ModelFiles files,
+                                                             kernels::Isa isa);
+  kernels::ThreadTeam& NewTeam(const EngineModelOptions& options);
 
   observe::Registry& metrics_;
   const base::Clock& clock_;
+  std::optional<std::uint64_t> memory_available_;            // Before the first model. None: the kernel does not say.
+  std::uint64_t memory_taken_ = 0;                           // By the models so far.
   std::vector<std::unique_ptr<kernels::ThreadTeam>> teams_;  // Outlive the engines.
   pipeline::ModelSet set_;
 };

@@ -1,5 +1,7 @@
 #include "app/options.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -211,6 +213,19 @@ base::Status CheckModels(const std::vector<EngineModelOptions>& models) {
   return {};
 }
 
+// What names a model names one that there is.
+base::Status CheckModelNames(const Options& options) {
+  std::vector<std::string> names;
+  for (const EngineModelOptions& model : options.models) names.push_back(model.name);
+  LOQUAT_TRY(pipeline::CheckEncoderNames(options.encoders, names, options.model.name));
+  const std::string& model = options.reply.model;
+  if (model.empty() || std::ranges::find(names, model) != names.end()) return {};
+  return base::InvalidArgument(
+      fmt::format("there is no model \"{}\" among `models`{}", model,
+                  names.empty() ? ", which is empty" : fmt::format(": {}", fmt::join(names, ", "))),
+      "/reply/model");
+}
+
 }  // namespace
 
 void Declare(config::Section<Options>& section) {
@@ -218,9 +233,13 @@ void Declare(config::Section<Options>& section) {
   section.Sub("model", &Options::model).Help("What understands.");
   section.Sub("models", &Options::models).NeedsRestart().Check(CheckModels).Help("What generates and embeds.");
   section.Sub("understand", &Options::understand).Help("Bounds of understanding.");
+  section.Sub("encoders", &Options::encoders)
+      .Help("Models of `models` that add to what is understood, or understand beside the assistant's own model.");
+  section.Sub("reply", &Options::reply).Help("Replies that a model of `models` makes.");
   section.Sub("sessions", &Options::sessions).Help("Conversations.");
   section.Sub("delivery", &Options::delivery).Help("How answers go out.");
   section.Sub("log", &Options::log).Help("The structured log.");
+  section.Check(CheckModelNames);
 }
 
 }  // namespace loquat::app

@@ -17,6 +17,8 @@
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
 #include "observe/log.h"
+#include "pipeline/frame_encoders.h"
+#include "pipeline/reply_policy.h"
 #include "response/delivery_policy.h"
 #include "text/filters.h"
 #include "understanding/understander.h"
@@ -108,6 +110,8 @@ struct Options {
   ModelOptions model;
   std::vector<EngineModelOptions> models;
   UnderstandOptions understand;
+  pipeline::EncoderOptions encoders;
+  pipeline::ReplyPolicy reply;
   SessionOptions sessions;
   response::DeliveryPolicy delivery;
   LogOptions log;

@@ -194,5 +194,36 @@ TEST(Options, OnlyWhatAReloadChangesSaysSo) {
   EXPECT_THAT(later, testing::UnorderedElementsAre("server.listen", "sessions.sessions_max"));
 }
 
+TEST(Options, AModelThatIsNamedIsOneOfTheModels) {
+  constexpr std::string_view kModels = "models: [{name: chat, path: x}]\n";
+  const auto with = [&](std::string_view rest) { return ErrorOf(fmt::format("{}{}", kModels, rest)); };
+  EXPECT_EQ(with("reply: {model: chat}\n"), "no error");
+  EXPECT_EQ(with("reply:\n  tokens_max: 8\n  model: caht\n"),
+            "loquat.yaml:4:10: reply.model: there is no model \"caht\" among `models`: chat");
+  EXPECT_THAT(ErrorOf("reply: {model: chat}\n"), HasSubstr("reply.model: there is no model \"chat\" among `models`, "
+                                                           "which is empty"));
+  EXPECT_THAT(with("encoders: {embedding: {model: x}}\n"), HasSubstr("loquat.yaml:2:31: encoders.embedding.model: "));
+  EXPECT_THAT(with("encoders: {intent_order: [assistant, x]}\n"), HasSubstr("encoders.intent_order: "));
+  EXPECT_THAT(with("encoders: {slot_order: [x]}\n"), HasSubstr("encoders.slot_order: "));
+  EXPECT_EQ(with("encoders: {slot_order: [assistant, chat]}\n"), "no error") << "what it is, is seen when it is loaded";
+}
+
+TEST(Options, RepliesByAModelKeepWithinTheirBounds) {
+  const auto with = [](std::string_view keys) { return ErrorOf(fmt::format("reply: {{{}}}\n", keys)); };
+  for (const std::string_view good : {"tokens_max: 1", "tokens_max: 4096", "turns_max: 0", "turns_max: 10",
+                                      "temperature: 0", "temperature: 10", "timeout: 1ms", "timeout: 10m"}) {
+    EXPECT_EQ(with(good), "no error") << good;
+  }
+  for (const std::string_view bad : {"tokens_max: 0", "tokens_max: 4097", "turns_max: 11", "temperature: -0.1",
+                                     "temperature: 10.1", "top_p: 0", "timeout: 0ms", "timeout: 11m", "stop: [\"\"]",
+                                     "intents: [weather]", "confidence_min: 0.5", "confidence_min: 1.1"}) {
+    EXPECT_THAT(with(bad), HasSubstr("loquat.yaml:1:")) << bad;
+  }
+  std::string stops = "\"x\"";
+  for (int i = 1; i < 16; ++i) stops += ", \"x\"";
+  EXPECT_EQ(with("stop: [" + stops + "]"), "no error");
+  EXPECT_THAT(with("stop: [" + stops + ", y]"), HasSubstr("at most 16"));
+}
+
 }  // namespace
 }  // namespace loquat::app

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -13,35 +14,56 @@
 namespace loquat::app {
 namespace {
 
+struct NamedModel {
+  std::string name, path;
+};
+
+// Opens nothing: a slip of the pen is told from the arguments alone.
+base::Result<std::vector<NamedModel>> NamedModels(const std::vector<std::string>& arguments) {
+  std::vector<NamedModel> models;
+  for (const std::string& argument : arguments) {
+    const std::size_t equals = argument.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == argument.size()) {
+      return base::InvalidArgument(fmt::format("--model {}: write NAME=PATH", argument));
+    }
+    NamedModel model{.name = argument.substr(0, equals), .path = argument.substr(equals + 1)};
+    if (const auto first = std::ranges::find(models, model.name, &NamedModel::name); first != models.end()) {
+      return base::InvalidArgument(
+          fmt::format("--model names \"{}\" more than once, for {} and for {}; give each model a name of its own",
+                      model.name, first->path, model.path));
+    }
+    models.push_back(std::move(model));
+  }
+  return models;
+}
+
+void AppendEntry(const NamedModel& model, std::string& list) {
+  if (!list.empty()) list += ", ";
+  base::JsonWriter json(list);  // JSON is YAML.
+  json.BeginObject();
+  json.Key("name");
+  json.String(model.name);
+  json.Key("path");
+  json.String(model.path);
+  json.EndObject();
+}
+
 base::Result<std::vector<std::string>> Overrides(const ServeArguments& arguments) {
   std::vector<std::string> sets = arguments.sets;
   if (!arguments.listen.empty()) sets.push_back("server.listen=" + arguments.listen);
+  LOQUAT_ASSIGN(const std::vector<NamedModel> models, NamedModels(arguments.models));
   std::string engine_models;
   bool understanding = false;
-  for (const std::string& model : arguments.models) {
-    const std::size_t equals = model.find('=');
-    if (equals == std::string::npos || equals == 0 || equals + 1 == model.size()) {
-      return base::InvalidArgument(fmt::format("--model {}: write NAME=PATH", model));
-    }
-    const std::string name = model.substr(0, equals);
-    const std::string path = model.substr(equals + 1);
-    if (!IsUnderstandingModel(path)) {
-      std::string entry;
-      base::JsonWriter json(entry);  // JSON is YAML.
-      json.BeginObject();
-      json.Key("name");
-      json.String(name);
-      json.Key("path");
-      json.String(path);
-      json.EndObject();
-      engine_models.append(engine_models.empty() ? "" : ", ").append(entry);
+  for (const NamedModel& model : models) {
+    if (!IsUnderstandingModel(model.path)) {
+      AppendEntry(model, engine_models);
       continue;
     }
     if (std::exchange(understanding, true)) {
       return base::InvalidArgument("--model names two model folders for understanding; this server serves one");
     }
-    sets.push_back("model.name=" + name);
-    sets.push_back("model.path=" + path);
+    sets.push_back("model.name=" + model.name);
+    sets.push_back("model.path=" + model.path);
   }
   if (!engine_models.empty()) sets.push_back("models=[" + engine_models + "]");
   return sets;

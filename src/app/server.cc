@@ -71,6 +71,24 @@ void ReserveFiles(const ServerOptions& options, observe::Logger& log) {
            {{"limit", limit}, {"needed", needed}});
 }
 
+// "reply.model", for "/reply/model".
+std::string KeyOf(std::string_view pointer) {
+  std::string key(pointer.substr(pointer.starts_with('/') ? 1 : 0));
+  std::ranges::replace(key, '/', '.');
+  return key;
+}
+
+// With the place in the file where the key, or the nearest section around it, was set.
+base::Error AtOrigin(base::Error error, const config::Origins& origins) {
+  const std::string key = KeyOf(error.param);
+  const auto origin = std::ranges::find_if(origins, [&key](const auto& entry) {
+    return entry.first == key || entry.first.starts_with(key + ".") || key.starts_with(entry.first + ".");
+  });
+  const std::string place = origin == origins.end() ? "" : origin->second + ": ";
+  error.message = fmt::format("{}{}: {}", place, key, error.message);
+  return error;
+}
+
 pipeline::UnderstandSettings Settings(const Options& options, std::shared_ptr<const pipeline::Assistant> assistant) {
   return {.assistant = std::move(assistant),
           .delivery = options.delivery,
@@ -98,9 +116,11 @@ struct Server::Parts {
         models(metrics, clock),
         generate(models.set(), prompt_workers),
         embed(models.set(), prompt_workers),
-        understand(Settings(options, std::move(assistant)), sessions, clock),
+        replies(generate, metrics, clock),
+        understand(Settings(options, std::move(assistant)), sessions, clock,
+                   {.replies = &replies, .workers = &prompt_workers}),
         session_use_cases(sessions),
-        health(understand, clock),
+        health(understand, models.set(), clock),
         net_metrics(metrics),
         routes(options, {.understand = understand,
                          .generate = generate,
@@ -116,6 +136,7 @@ struct Server::Parts {
 
   ServerVars VarsNow() const;
   base::Status Listen();
+  base::Status TakeModels();
   base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
   void Reload(const Options& fresh);
 
@@ -130,6 +151,7 @@ struct Server::Parts {
   pipeline::PromptWorkers prompt_workers;
   pipeline::GenerateUseCase generate;
   pipeline::EmbedUseCase embed;
+  pipeline::ReplyWriter replies;
   pipeline::UnderstandPipeline understand;
   pipeline::SessionUseCases session_use_cases;
   pipeline::Health health;
@@ -169,6 +191,15 @@ base::Status Server::Parts::Listen() {
   return {};
 }
 
+// What the road does with the models that run here. REQUIRES: they are loaded.
+base::Status Server::Parts::TakeModels() {
+  pipeline::UnderstandSettings settings = Settings(options, understand.settings()->assistant);
+  LOQUAT_ASSIGN(settings.encoders, pipeline::FrameEncoders::Create(options.encoders, models.set(), settings.assistant));
+  LOQUAT_ASSIGN(settings.reply, pipeline::ReplyRule::Create(options.reply, models.set(), *settings.assistant));
+  understand.SetSettings(std::move(settings));
+  return {};
+}
+
 base::Status Server::Parts::FollowConfig(config::Loaded<Options> loaded, config::Sources sources) {
   LOQUAT_ASSIGN(live_config, config::LiveConfig<Options>::Start(std::move(sources), std::move(loaded), log, metrics));
   reloads = live_config->snapshots().Subscribe([this](const auto&, const auto& after) { Reload(*after); });
@@ -178,7 +209,17 @@ base::Status Server::Parts::FollowConfig(config::Loaded<Options> loaded, config:
 
 // What may change while serving; the keys marked NeedsRestart wait for the next start.
 void Server::Parts::Reload(const Options& fresh) {
-  understand.SetSettings(Settings(fresh, understand.settings()->assistant));
+  const auto before = understand.settings();
+  pipeline::UnderstandSettings settings = Settings(fresh, before->assistant);
+  settings.encoders = before->encoders;
+  auto reply = pipeline::ReplyRule::Create(fresh.reply, models.set(), *before->assistant);
+  if (!reply.has_value()) {
+    // The file is right by itself, but it speaks of a model that this process does not run or of another assistant.
+    log.Error("the reply policy stays as it was",
+              {{"key", KeyOf(reply.error().param)}, {"error", reply.error().message}});
+  }
+  settings.reply = reply.value_or(before->reply);
+  understand.SetSettings(std::move(settings));
   log.SetLevel(fresh.log.level);
 }
 
@@ -188,6 +229,7 @@ Server::~Server() {
   // Engines keep no coroutine of a loop that is about to stop.
   parts_->generate.Stop();
   parts_->embed.Stop();
+  parts_->understand.Stop();
   parts_->prompt_workers.Stop();
   parts_->loops.Stop();
   parts_->loops.Join();
@@ -206,6 +248,9 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   auto parts = std::make_unique<Parts>(options.value, std::move(clock), std::move(assistant), std::move(sinks));
   for (const std::string& warning : options.warnings) parts->log.Warn("configuration", {{"warning", warning}});
   LOQUAT_TRY(parts->models.Load(options.value.models, model.isa.empty() ? ForcedIsa().force_isa : model.isa));
+  if (base::Status taken = parts->TakeModels(); !taken.has_value()) {
+    return AtOrigin(std::move(taken).error(), options.origins);
+  }
   ReserveFiles(options.value.server, parts->log);
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
@@ -236,9 +281,10 @@ std::vector<std::string> Server::engine_summaries() const {
   std::vector<std::string> summaries;
   for (const pipeline::ServedModel& model : parts_->models.set().all()) {
     const engine::ModelInfo& info = model.info();
-    summaries.push_back(fmt::format(
-        "{}: {}, context {}", info.name,
-        info.can_generate ? (model.text->has_chat_template() ? "chat" : "completion") : "embedding", info.context));
+    std::string_view use = info.can_embed ? "embedding" : "encoding";
+    if (info.can_classify || info.can_label_tokens) use = "classification";
+    if (info.can_generate) use = model.text->has_chat_template() ? "chat" : "completion";
+    summaries.push_back(fmt::format("{}: {}, context {}", info.name, use, info.context));
   }
   return summaries;
 }

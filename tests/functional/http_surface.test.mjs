@@ -10,7 +10,8 @@ import {until} from '../support/wait.mjs';
 const shared = sharedServer();
 
 const ROUTES = [
-  ['/v1/understand', ['POST']], ['/v1/sessions/x', ['GET', 'HEAD', 'DELETE']], ['/v1/sessions/x/fork', ['POST']], ['/livez', ['GET', 'HEAD']],
+  ['/v1/understand', ['POST']], ['/v1/chat/completions', ['POST']], ['/v1/completions', ['POST']], ['/v1/embeddings', ['POST']],
+  ['/v1/models', ['GET', 'HEAD']], ['/v1/models/x', ['GET', 'HEAD']], ['/v1/sessions/x', ['GET', 'HEAD', 'DELETE']], ['/v1/sessions/x/fork', ['POST']], ['/livez', ['GET', 'HEAD']],
   ['/readyz', ['GET', 'HEAD']], ['/healthz', ['GET', 'HEAD']], ['/metrics', ['GET', 'HEAD']], ['/debug/vars', ['GET', 'HEAD']],
   ['/openapi.yaml', ['GET', 'HEAD']], ['/console', ['GET', 'HEAD']], ['/console/console.js', ['GET', 'HEAD']],
 ];

@@ -4,13 +4,18 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import {test} from 'node:test';
+import {randomModel} from '../support/generation.mjs';
 import {request} from '../support/http.mjs';
 import {ROOT} from '../support/paths.mjs';
 import {SchemaChecker} from '../support/schema.mjs';
 import {sharedServer} from '../support/server.mjs';
 import {parseYaml} from '../support/yaml.mjs';
 
-const shared = sharedServer();
+// The queue is as short as can be: a request of several prompts does not fit.
+const shared = sharedServer({config: {models: [
+  {name: 'tiny', path: randomModel('qwen2'), kv_bytes: '16MiB', queue_max: 1},
+  {name: 'encoder', path: randomModel('bert')},
+]}});
 const file = fs.readFileSync(path.join(ROOT, 'openapi/loquat.yaml'), 'utf8');
 const document = parseYaml(file);
 const checker = new SchemaChecker(document);
@@ -36,6 +41,25 @@ const CALLS = [
   ['DELETE', '/v1/sessions/o-2', undefined, 204],
   ['DELETE', '/v1/sessions/o-2', undefined, 404],
   ['DELETE', '/v1/sessions/a%20b', undefined, 400],
+  ['POST', '/v1/chat/completions', {model: 'tiny', messages: [{role: 'user', content: 'hi'}], max_tokens: 4}, 200],
+  ['POST', '/v1/chat/completions', {model: 'tiny', messages: [{role: 'system', content: [{type: 'text', text: 'be brief'}]}, {role: 'user', content: 'hi'}],
+    max_completion_tokens: 3, n: 2, logprobs: true, top_logprobs: 2, return_token_ids: true, stop: ['zzz'], logit_bias: {7: -100}, seed: 1}, 200],
+  ['POST', '/v1/chat/completions', {model: 'tiny', messages: [{role: 'user', content: 'hi'}], max_tokens: 4, stream: true}, 200],
+  ['POST', '/v1/chat/completions', {model: 'tiny', messages: [{role: 'user', content: 'hi'}], tools: []}, 400],
+  ['POST', '/v1/chat/completions', {model: 'none', messages: [{role: 'user', content: 'hi'}]}, 404],
+  ['POST', '/v1/completions', {model: 'tiny', prompt: 'hi', logprobs: 2, return_token_ids: true, session: 's-1'}, 200],
+  ['POST', '/v1/completions', {model: 'tiny', prompt: 'hi', logprobs: 0, max_tokens: 2}, 200],
+  ['POST', '/v1/completions', {model: 'tiny', prompt: [1, 2, 3], stream: true}, 200],
+  ['POST', '/v1/completions', {model: 'tiny', prompt: [1, 2, 1_000_000]}, 400],
+  ['POST', '/v1/completions', {model: 'tiny', prompt: Array(100).fill('hi')}, 429],
+  ['POST', '/v1/completions', {model: 'none', prompt: 'hi'}, 404],
+  ['POST', '/v1/embeddings', {model: 'encoder', input: ['a', 'b'], user: 'u'}, 200],
+  ['POST', '/v1/embeddings', {model: 'encoder', input: 'word '.repeat(300), truncation: 'tail', normalize: false, encoding_format: 'base64'}, 200],
+  ['POST', '/v1/embeddings', {model: 'encoder', input: 'word '.repeat(300)}, 400],
+  ['POST', '/v1/embeddings', {model: 'none', input: 'a'}, 404],
+  ['GET', '/v1/models', undefined, 200],
+  ['GET', '/v1/models/tiny', undefined, 200],
+  ['GET', '/v1/models/none', undefined, 404],
   ['GET', '/livez', undefined, 200],
   ['GET', '/readyz', undefined, 200],
   ['GET', '/healthz', undefined, 200],
@@ -58,6 +82,8 @@ for (const [method, target, body, status] of CALLS) {
   test(`${method} ${target} ${body ? JSON.stringify(body).slice(0, 60) : ''} answers ${status} as described`, async () => {
     const answer = await request(await shared.ready(), method, target, {body});
     assert.equal(answer.status, status, answer.text.slice(0, 500));
+    const taken = operationOf(method, target).requestBody?.content['application/json'].schema;
+    if (taken && body && status === 200) assert.deepEqual(checker.faults(taken, body), []);
     const response = checker.resolve(operationOf(method, target).responses[status] ?? assert.fail(`${status} is not described`));
     const described = response.content ?? {};
     const type = answer.headers['content-type']?.split(';')[0];

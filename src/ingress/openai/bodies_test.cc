@@ -243,6 +243,17 @@ TEST(EmbeddingsBody, TextsAndTokensInTwoEncodings) {
   EXPECT_TRUE(body->base64);
   EXPECT_EQ(body->input.texts.size(), 2u);
   EXPECT_FALSE(Embeddings(R"("input":[[1,2]])")->base64);
+  EXPECT_TRUE(body->input.normalize);
+  EXPECT_EQ(body->input.truncation, text::TruncationPolicy::kError);
+  const auto extended = Embeddings(R"("input":"a","truncation":"middle","normalize":false)");
+  ASSERT_TRUE(extended.has_value()) << extended.error().message;
+  EXPECT_EQ(extended->input.truncation, text::TruncationPolicy::kMiddle);
+  EXPECT_FALSE(extended->input.normalize);
+  EXPECT_EQ(Param(Embeddings(R"("input":"a","truncation":"left")")), "truncation");
+  EXPECT_EQ(Param(Embeddings(R"("input":"a","normalize":1)")), "normalize");
+  for (const std::string mixed : {R"(["a",[1]])", R"([[1],"a"])", R"(["a",null])", R"([[1],2])"}) {
+    EXPECT_EQ(Param(Embeddings("\"input\":" + mixed)), "input[1]") << mixed;
+  }
   EXPECT_EQ(Param(Embeddings(R"("input":"a","dimensions":3)")), "dimensions");
   EXPECT_EQ(Param(Embeddings(R"("input":"a","encoding_format":"int8")")), "encoding_format");
   EXPECT_EQ(Param(Embeddings(R"("input":{})")), "input");
@@ -252,8 +263,12 @@ TEST(EmbeddingsBody, TextsAndTokensInTwoEncodings) {
 TEST(ErrorForm, IsOpenAis) {
   EXPECT_EQ(
       ErrorBody({.code = base::Code::kNotFound, .message = "no", .reason = "model_not_found", .param = "/model"}, "r"),
-      "{\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\",\"param\":\"model\","
+      "{\"error\":{\"message\":\"model: no\",\"type\":\"invalid_request_error\",\"param\":\"model\","
       "\"code\":\"model_not_found\"}}\n");
+  EXPECT_THAT(ErrorBody(base::InvalidArgument("unknown key", "/messages/0/colour"), ""),
+              HasSubstr("\"message\":\"messages[0].colour: unknown key\""));
+  EXPECT_THAT(ErrorBody(base::InvalidArgument("the prompt is empty", "/prompt"), ""),
+              HasSubstr("\"message\":\"the prompt is empty\""));
   EXPECT_THAT(ErrorBody(base::ResourceExhausted("full"), ""),
               HasSubstr("\"type\":\"rate_limit_error\",\"param\":null,\"code\":\"resource_exhausted\""));
   EXPECT_THAT(ErrorBody(base::Unavailable("x"), ""), HasSubstr("server_error"));

@@ -24,6 +24,20 @@ void FaultOfForm(const JsonField& field) {
                           field.Pointer()));
 }
 
+// Faults on the first item that is of another kind than the first one, and says whether there is one.
+bool FaultOfMixture(const JsonField& field, JsonType first) {
+  bool mixed = false;
+  field.Each({}, [&](const JsonField& item) {
+    if (mixed || item.value().type() == first) return;
+    mixed = true;
+    item.Fault(
+        fmt::format("{} is of another kind than the item before it; {} is either a list of strings, or of token "
+                    "ids, or of lists of token ids",
+                    item.Pointer(), field.Pointer()));
+  });
+  return mixed;
+}
+
 std::vector<TokenId> ReadTokens(const JsonField& field) {
   std::vector<TokenId> tokens;
   field.Each(kTokensOfPrompt,
@@ -65,6 +79,8 @@ void ReadTexts(const JsonField& field, std::size_t texts_max, std::vector<TextOr
   const JsonType first = (*items.begin()).type();
   if (first == JsonType::kInt) {
     texts.emplace_back(ReadTokens(field));
+  } else if (FaultOfMixture(field, first)) {
+    return;
   } else if (first == JsonType::kString) {
     field.Each({.max_items = texts_max},
                [&](const JsonField& item) { texts.emplace_back(std::string(item.String({}))); });

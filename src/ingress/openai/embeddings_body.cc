@@ -18,6 +18,14 @@ base::Result<EmbeddingsBody> ParseEmbeddingsBody(std::string_view body, base::Js
   ReadTexts(fields.Required("input"), kEmbedTextsMax, texts);
   result.base64 = fields.Optional("encoding_format").Enum<bool>({{"float", false}, {"base64", true}}, false);
   Refuse(fields, "dimensions", faults, "vectors come in the model's own width");
+  using text::TruncationPolicy;
+  result.input.truncation = fields.Optional("truncation")
+                                .Enum<TruncationPolicy>({{"error", TruncationPolicy::kError},
+                                                         {"head", TruncationPolicy::kHead},
+                                                         {"tail", TruncationPolicy::kTail},
+                                                         {"middle", TruncationPolicy::kMiddle}},
+                                                        TruncationPolicy::kError);
+  result.input.normalize = fields.Optional("normalize").Bool(true);
   fields.Optional("user").String({});
   fields.Done();
   LOQUAT_TRY(faults.status());

@@ -1,4 +1,5 @@
-// Reads the body of POST /v1/embeddings (OpenAI API reference, "Create embeddings").
+// Reads the body of POST /v1/embeddings (OpenAI API reference, "Create embeddings"), with two fields of this server's:
+// "truncation" says what is left out of a text that is too long, "normalize" whether vectors get length one.
 //
 // Pure but for the parser, which one thread uses at a time. The result owns its strings.
 

@@ -38,6 +38,10 @@ std::string AnswerJson(const EmbeddingsBody& body, const pipeline::EmbedAnswer& 
     json.Uint(i);
     json.Key("embedding");
     WriteVector(answer.rows[i], body.base64, json);
+    if (answer.cut[i] > 0) {
+      json.Key("truncated_tokens");
+      json.Uint(answer.cut[i]);
+    }
     json.EndObject();
   }
   json.EndArray();

@@ -19,6 +19,7 @@ namespace loquat::ingress::openai {
 namespace {
 
 using pipeline::FakeEngine;
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
@@ -230,7 +231,7 @@ TEST_F(EndpointsTest, ModelsAreListedAndShown) {
   EXPECT_EQ(Send("GET", "/v1/models"),
             "{\"object\":\"list\",\"data\":[{\"id\":\"small\",\"object\":\"model\",\"created\":1700000000,"
             "\"owned_by\":\"loquat\",\"context_length\":256,\"capabilities\":{\"completion\":true,\"chat\":true,"
-            "\"embedding\":false}}]}\n");
+            "\"embedding\":false,\"classification\":false}}]}\n");
   EXPECT_THAT(Send("GET", "/v1/models/sm%61ll"), StartsWith("{\"id\":\"small\""));
   EXPECT_THAT(Send("GET", "/v1/models/big"), HasSubstr("model_not_found"));
   EXPECT_EQ(exchange_->status(), 404);
@@ -238,14 +239,38 @@ TEST_F(EndpointsTest, ModelsAreListedAndShown) {
 
 TEST_F(EndpointsTest, EmbeddingsAsNumbersAndAsBase64) {
   engine_->mutable_info().can_embed = true;
-  EXPECT_EQ(Send("POST", "/v1/embeddings", R"({"model":"small","input":[[4,0,0],"a"]})").substr(0, 98),
-            "{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.6,0.8]},"
-            "{\"object\":\"embed");
+  EXPECT_THAT(
+      Send("POST", "/v1/embeddings", R"({"model":"small","input":[[4,0,0],[97]]})"),
+      StartsWith("{\"object\":\"list\",\"data\":[{\"object\":\"embedding\",\"index\":0,\"embedding\":[0.6,0.8]},"
+                 "{\"object\":\"embedding\",\"index\":1,"));
   EXPECT_THAT(exchange_->body(), EndsWith("\"model\":\"small\",\"usage\":{\"prompt_tokens\":4,\"total_tokens\":4}}\n"));
   const float expected[] = {0.6F, 0.8F};
   const std::string bytes(reinterpret_cast<const char*>(expected), sizeof(expected));
   EXPECT_THAT(Send("POST", "/v1/embeddings", R"({"model":"small","input":[4,0,0],"encoding_format":"base64"})"),
               HasSubstr("\"embedding\":\"" + base::EncodeBase64(bytes) + "\""));
+  EXPECT_THAT(Send("POST", "/v1/embeddings", R"({"model":"small","input":[4,0,0],"normalize":false})"),
+              HasSubstr("\"embedding\":[3,4]"));
+}
+
+TEST_F(EndpointsTest, EmbeddingInputIsCutOnlyWhereThatIsAskedFor) {
+  engine_->mutable_info().can_embed = true;
+  const std::string input = "{\"model\":\"small\",\"input\":[\"" + std::string(255, 'a') + "bc\",\"d\"]";
+  EXPECT_THAT(Send("POST", "/v1/embeddings", input + "}"),
+              AllOf(HasSubstr("\"param\":\"input[0]\",\"code\":\"context_length_exceeded\""),
+                    HasSubstr("the input has 257 tokens, but small takes 256 at most")));
+  EXPECT_EQ(exchange_->status(), 400);
+  Send("POST", "/v1/embeddings", input + ",\"truncation\":\"head\"}");
+  EXPECT_EQ(exchange_->status(), 200);
+  EXPECT_THAT(exchange_->body(), AllOf(HasSubstr("],\"truncated_tokens\":1},{\"object\":\"embedding\",\"index\":1,"),
+                                       HasSubstr("\"prompt_tokens\":257"), EndsWith("}\n")));
+  EXPECT_THAT(exchange_->body().substr(exchange_->body().find("\"index\":1")), Not(HasSubstr("truncated_tokens")));
+}
+
+TEST_F(EndpointsTest, InputOfMixedKindsIsRefusedByPlace) {
+  engine_->mutable_info().can_embed = true;
+  EXPECT_THAT(Send("POST", "/v1/embeddings", R"({"model":"small","input":[[4,0,0],"a"]})"),
+              AllOf(HasSubstr("\"param\":\"input[1]\""), HasSubstr("of another kind than the item before it")));
+  EXPECT_EQ(exchange_->status(), 400);
 }
 
 }  // namespace

@@ -59,6 +59,14 @@ std::string Unescape(std::string_view segment) {
   return key;
 }
 
+// Clients show the message alone, so it has to name what it speaks of.
+std::string MessageOf(const base::Error& error) {
+  const std::string param = ParamOfPointer(error.param);
+  const std::size_t key = param.find_last_of(".[") + 1;  // Its last part; npos + 1 is the whole.
+  const std::string_view name = std::string_view(param).substr(key, param.find(']', key) - key);
+  return error.message.contains(name) ? error.message : param + ": " + error.message;
+}
+
 }  // namespace
 
 std::string ParamOfPointer(std::string_view pointer) {
@@ -78,7 +86,7 @@ std::string ParamOfPointer(std::string_view pointer) {
 void WriteErrorObject(const base::Error& error, base::JsonWriter& json) {
   json.BeginObject();
   json.Key("message");
-  json.String(error.message);
+  json.String(MessageOf(error));
   json.Key("type");
   json.String(TypeOf(error.code));
   json.Key("param");

@@ -31,7 +31,13 @@ void WriteModel(const pipeline::ServedModel& model, base::JsonWriter& json) {
   json.Bool(info.can_generate && model.text->has_chat_template());
   json.Key("embedding");
   json.Bool(info.can_embed);
+  json.Key("classification");
+  json.Bool(info.can_classify || info.can_label_tokens);
   json.EndObject();
+  if (info.can_embed) {
+    json.Key("dimensions");
+    json.Uint(info.width);
+  }
   json.EndObject();
 }
 

@@ -14,7 +14,8 @@ using base::JsonWriter;
 using engine::TokenLogprob;
 
 void WriteLogprob(float logprob, JsonWriter& json) {
-  json.Float(std::max(logprob, kLogprobMin));
+  // A certain token's may be the negative zero, which readers would wonder about: adding zero takes its sign away.
+  json.Float(std::max(logprob, kLogprobMin) + 0.0F);
 }
 
 void WriteToken(const TokenLogprob& token, const std::string& bytes, JsonWriter& json) {
