@@ -31,7 +31,8 @@ double Admission::WaitSeconds(base::Priority lane) const {
     prompts += lanes_[i].prompt_tokens;
     ahead += lanes_[i].requests;
   }
-  double seconds = static_cast<double>(prompts) * cost_.prefill_token().value_or(0);
+  const double waiting = static_cast<double>(prompts - prefill_pending_) * cost_.fresh_share();
+  double seconds = (static_cast<double>(prefill_pending_) + waiting) * cost_.prefill_token().value_or(0);
   const std::uint32_t places = options_.sequences_max > running_ ? options_.sequences_max - running_ : 0;
   if (ahead >= places) {
     const double release = cost_.answer_tokens().value_or(0) * cost_.decode_step().value_or(0) / options_.sequences_max;
@@ -40,9 +41,36 @@ double Admission::WaitSeconds(base::Priority lane) const {
   return seconds;
 }
 
-double Admission::AnswerSeconds(std::uint32_t tokens_max) const {
-  const double tokens = std::min<double>(tokens_max, cost_.answer_tokens().value_or(1));
-  return tokens * cost_.decode_step().value_or(0);
+double Admission::OwnSeconds(const Work& work) const {
+  const double prompt = work.prompt_tokens * cost_.fresh_share() * cost_.prefill_token().value_or(0);
+  const double answer = std::min<double>(work.answer_tokens_max, cost_.answer_tokens().value_or(1));
+  return prompt + answer * cost_.decode_step().value_or(0);
+}
+
+bool Admission::Idle() const {
+  return running_ == 0 && prefill_pending_ == 0 && lanes_[0].requests + lanes_[1].requests == 0;
+}
+
+base::Status Admission::CheckDeadline(const Work& work, base::Deadline deadline) const {
+  if (deadline.unlimited() || (Idle() && clock_.Now() - last_step_ >= kEstimateTrustedFor)) return {};
+  const double left = Seconds(deadline.Left(clock_));
+  const double own = OwnSeconds(work);
+  const double wait = WaitSeconds(work.lane);
+  if (own > left) {
+    base::Error error = base::DeadlineExceeded(fmt::format(
+        "the answer would take about {:.1f} s, and {:.1f} s are left; allow more time or ask for less", own, left));
+    error.reason = "deadline_unreachable";
+    return error;
+  }
+  if (wait + own > left) {
+    base::Error error = base::ResourceExhausted(
+        fmt::format("the answer would come in about {:.1f} s, and {:.1f} s are left; try again when others are done",
+                    wait + own, left),
+        "deadline_unreachable");
+    error.retry_after = RetryAfter(wait + own - left);
+    return error;
+  }
+  return {};
 }
 
 base::Error Admission::QueueFull(base::Priority lane, std::string_view what) const {
@@ -67,25 +95,7 @@ base::Status Admission::Enter(const Work& work, base::Deadline deadline) {
   if (lane.requests > 0 && lane.prompt_tokens + work.prompt_tokens > options_.queue_tokens_max) {
     return QueueFull(work.lane, fmt::format("{} prompt tokens wait", lane.prompt_tokens));
   }
-  if (!deadline.unlimited()) {
-    const double left = Seconds(deadline.Left(clock_));
-    const double own = work.prompt_tokens * cost_.prefill_token().value_or(0) + AnswerSeconds(work.answer_tokens_max);
-    const double wait = WaitSeconds(work.lane);
-    if (own > left) {
-      base::Error error = base::DeadlineExceeded(fmt::format(
-          "the answer would take about {:.1f} s, and {:.1f} s are left; allow more time or ask for less", own, left));
-      error.reason = "deadline_unreachable";
-      return error;
-    }
-    if (wait + own > left) {
-      base::Error error = base::ResourceExhausted(
-          fmt::format("the answer would come in about {:.1f} s, and {:.1f} s are left; try again when others are done",
-                      wait + own, left),
-          "deadline_unreachable");
-      error.retry_after = RetryAfter(wait + own - left);
-      return error;
-    }
-  }
+  LOQUAT_TRY(CheckDeadline(work, deadline));
   ++lane.requests;
   lane.prompt_tokens += work.prompt_tokens;
   return {};
@@ -104,6 +114,18 @@ void Admission::OnStep(const Step& step) {
   cost_.OnStep(step.prefilled, step.decoded, step.took);
   prefill_pending_ = step.prefill_pending;
   running_ = step.running;
+  last_step_ = clock_.Now();
+}
+
+void Admission::OnIdle() {
+  const base::MutexLock lock(mutex_);
+  prefill_pending_ = 0;
+  running_ = 0;
+}
+
+void Admission::OnPrompt(std::uint32_t tokens, std::uint32_t cached) {
+  const base::MutexLock lock(mutex_);
+  cost_.OnPrompt(tokens, cached);
 }
 
 void Admission::OnAnswer(std::uint32_t tokens) {

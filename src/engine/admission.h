@@ -3,7 +3,9 @@
 //
 // The estimate: prompts ahead and the own one at the measured time a prompt token; when all sequences are taken, one
 // place comes free each (mean answer × time between tokens ÷ sequences); then the own answer, as long as answers are on
-// average. Nothing is refused for its deadline before there is something measured.
+// average. Of a prompt, the part counts that prompts had to compute of late; the rest came from the cache. Nothing is
+// refused for its deadline before there is something measured, nor by an engine that has been idle for a while: one
+// slow step (a cold file, a busy machine) would else be believed for ever, for who is refused measures nothing.
 
 #pragma once
 
@@ -22,6 +24,8 @@ namespace loquat::engine {
 
 inline constexpr std::chrono::milliseconds kRetryAfterMin{1000};
 inline constexpr std::chrono::milliseconds kRetryAfterMax{60000};
+// After so long without a step an idle engine takes the next request whatever it believed.
+inline constexpr std::chrono::milliseconds kEstimateTrustedFor{10000};
 
 struct AdmissionOptions {
   std::uint32_t queue_max = 256;             // Requests that wait, in each lane.
@@ -51,6 +55,10 @@ class Admission {
     std::uint32_t running = 0;          // Sequences.
   };
   void OnStep(const Step& step) LOQUAT_EXCLUDES(mutex_);
+  // Nothing runs any more, and nothing has since the last step.
+  void OnIdle() LOQUAT_EXCLUDES(mutex_);
+  // A prompt got its first answer; so many of its tokens were found computed.
+  void OnPrompt(std::uint32_t tokens, std::uint32_t cached) LOQUAT_EXCLUDES(mutex_);
   void OnAnswer(std::uint32_t tokens) LOQUAT_EXCLUDES(mutex_);
 
   // How long a request of this lane that came now would wait to start, as far as is known.
@@ -65,7 +73,9 @@ class Admission {
     std::uint64_t prompt_tokens = 0;
   };
   double WaitSeconds(base::Priority lane) const LOQUAT_REQUIRES(mutex_);
-  double AnswerSeconds(std::uint32_t tokens_max) const LOQUAT_REQUIRES(mutex_);
+  double OwnSeconds(const Work& work) const LOQUAT_REQUIRES(mutex_);
+  bool Idle() const LOQUAT_REQUIRES(mutex_);
+  base::Status CheckDeadline(const Work& work, base::Deadline deadline) const LOQUAT_REQUIRES(mutex_);
   base::Error QueueFull(base::Priority lane, std::string_view what) const LOQUAT_REQUIRES(mutex_);
 
   // Constant after construction.
@@ -77,6 +87,7 @@ class Admission {
   CostModel cost_ LOQUAT_GUARDED_BY(mutex_);
   std::uint64_t prefill_pending_ LOQUAT_GUARDED_BY(mutex_) = 0;
   std::uint32_t running_ LOQUAT_GUARDED_BY(mutex_) = 0;
+  base::TimePoint last_step_ LOQUAT_GUARDED_BY(mutex_);
 };
 
 }  // namespace loquat::engine

@@ -112,6 +112,36 @@ TEST_F(AdmissionTest, RefusesAtOnceWhatCannotFinishInTime) {
   EXPECT_TRUE(admission_.Enter({.prompt_tokens = 1, .answer_tokens_max = 10}, In(seconds(4))).has_value());
 }
 
+TEST_F(AdmissionTest, AnIdleEngineTakesTheNextRequestWhateverItBelievedAWhileAgo) {
+  // A file that had to be read from disk, once: 10 s a token.
+  admission_.OnStep({.prefilled = 1, .took = seconds(10), .running = 1});
+  admission_.OnIdle();
+  const Work work{.prompt_tokens = 100, .answer_tokens_max = 10};
+  EXPECT_EQ(admission_.Enter(work, In(seconds(30))).error().reason, "deadline_unreachable");
+  clock_.Advance(kEstimateTrustedFor - milliseconds(1));
+  EXPECT_EQ(admission_.Enter(work, In(seconds(30))).error().reason, "deadline_unreachable");
+  clock_.Advance(milliseconds(1));
+  EXPECT_TRUE(admission_.Enter(work, In(seconds(30))).has_value());
+  // One, to measure anew: the next one waits for what it shows.
+  EXPECT_EQ(admission_.Enter(work, In(seconds(30))).error().reason, "deadline_unreachable");
+}
+
+TEST_F(AdmissionTest, ForgetsWhatRanWhenNothingRunsAnyMore) {
+  Measure();
+  admission_.OnStep({.decoded = 1, .took = milliseconds(50), .prefill_pending = 8000, .running = 2});
+  EXPECT_GT(admission_.ExpectedWait(kInteractive), seconds(8));
+  admission_.OnIdle();  // It was cancelled.
+  EXPECT_LT(admission_.ExpectedWait(kInteractive), milliseconds(1));
+}
+
+TEST_F(AdmissionTest, APromptThatMostlyComesFromTheCacheIsShort) {
+  Measure();
+  const Work work{.prompt_tokens = 9000, .answer_tokens_max = 10};
+  EXPECT_EQ(admission_.Enter(work, In(seconds(5))).error().reason, "deadline_unreachable");
+  for (int i = 0; i < 50; ++i) admission_.OnPrompt(9000, 8900);
+  EXPECT_TRUE(admission_.Enter(work, In(seconds(5))).has_value());
+}
+
 TEST_F(AdmissionTest, CountsWhatIsAhead) {
   Measure();
   const Work work{.prompt_tokens = 1000, .answer_tokens_max = 400};

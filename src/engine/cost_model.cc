@@ -18,6 +18,10 @@ void CostModel::OnStep(std::uint32_t prefilled, std::uint32_t decoded, base::Dur
   Blend(prefill_token_, std::max(seconds - decoding, kPromptShareMin * seconds) / prefilled);
 }
 
+void CostModel::OnPrompt(std::uint32_t tokens, std::uint32_t cached) {
+  if (tokens > 0) Blend(fresh_share_, 1.0 - static_cast<double>(std::min(cached, tokens)) / tokens);
+}
+
 void CostModel::OnAnswer(std::uint32_t tokens) {
   Blend(answer_tokens_, tokens);
 }

@@ -14,6 +14,8 @@ class CostModel {
  public:
   // A step that computed so many prompt tokens, and the next token of so many decoding sequences.
   void OnStep(std::uint32_t prefilled, std::uint32_t decoded, base::Duration took);
+  // A prompt that is computed, of which so many tokens came from the cache.
+  void OnPrompt(std::uint32_t tokens, std::uint32_t cached);
   // An answer that came to its own end after so many tokens.
   void OnAnswer(std::uint32_t tokens);
 
@@ -22,6 +24,8 @@ class CostModel {
   // Of a step in which sequences decode: the time between two tokens of one of them.
   std::optional<double> decode_step() const { return decode_step_; }
   std::optional<double> answer_tokens() const { return answer_tokens_; }
+  // Which part of a prompt had to be computed, of late; all of it while nothing is known.
+  double fresh_share() const { return fresh_share_.value_or(1); }
 
   // How many prompt tokens a step may take so that it lasts no longer than `stall`: from kChunkTokensMin to `most`,
   // which it is while nothing is known.
@@ -39,6 +43,7 @@ class CostModel {
   std::optional<double> decode_step_;       // All steps that decode.
   std::optional<double> pure_decode_step_;  // Those without prompt tokens.
   std::optional<double> answer_tokens_;
+  std::optional<double> fresh_share_;
 };
 
 }  // namespace loquat::engine

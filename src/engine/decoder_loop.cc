@@ -18,6 +18,13 @@ std::string_view SessionOf(const Choice& choice) {
   return choice.choice == 0 ? std::string_view(choice.generation.request.session) : std::string_view();
 }
 
+// For all that it may come to hold. Memory that is not written yet costs nothing.
+void ReserveFor(Choice& choice) {
+  const std::uint64_t tokens = std::uint64_t{choice.prompt_tokens} + choice.generation.request.tokens_max;
+  choice.tokens.reserve(tokens);
+  choice.pages.reserve(PagesFor(tokens) + 1);
+}
+
 double Seconds(base::Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -43,8 +50,14 @@ DecoderLoop::DecoderLoop(DecoderParts parts, const LoopOptions& options, Admissi
       index_(*parts_.pages),
       pages_(*parts_.pages, index_),
       scheduler_(options.scheduler, pages_),
-      sampler_(vocabulary_) {
+      sampler_(vocabulary_),
+      page_tables_(options.scheduler.sequences_max) {
   decoder_metrics_.kv_pages.Set(parts_.pages->size());
+  // No step allocates: what it fills is sized here for the longest sequences, as each sequence is when it starts.
+  slices_.reserve(options.scheduler.sequences_max);
+  const std::uint32_t pages_max = std::min(PagesFor(parts_.model->config().context), parts_.pages->size());
+  for (auto& table : page_tables_) table.reserve(pages_max);
+  logprobs_.reserve(1 + kTopLogprobsMax);
 }
 
 DecoderLoop::~DecoderLoop() {
@@ -79,6 +92,7 @@ void DecoderLoop::OnAdmitted(const StepPlan& plan, base::TimePoint now) {
     if (generation.started) continue;  // Comes back after a preemption.
     generation.started = true;
     generation.started_at = now;
+    ReserveFor(AsChoice(*sequence));
     admission_.Leave(generation.work);
     metrics_.queue_wait(generation.work.lane).Observe(Seconds(now - generation.received_at));
   }
@@ -88,7 +102,6 @@ void DecoderLoop::OnAdmitted(const StepPlan& plan, base::TimePoint now) {
 
 std::span<const float> DecoderLoop::Compute(const StepPlan& plan) {
   slices_.clear();
-  if (page_tables_.size() < plan.items.size()) page_tables_.resize(plan.items.size());
   for (std::size_t i = 0; i < plan.items.size(); ++i) {
     const auto [sequence, tokens] = plan.items[i];
     std::vector<std::byte*>& table = page_tables_[i];
@@ -108,24 +121,33 @@ void DecoderLoop::Report(const StepPlan& plan, base::Duration took) {
     step.running += sequence->slots;
     if (sequence->pending() > 1) step.prefill_pending += sequence->pending();
   }
+  std::uint32_t answered = 0;  // Tokens of answers; the last token of a prompt costs as much, but is none.
   for (const StepItem& item : plan.items) {
-    (item.sequence->pending() == 1 ? step.decoded : step.prefilled) += item.tokens;
+    const bool one = item.sequence->pending() == 1;
+    (one ? step.decoded : step.prefilled) += item.tokens;
+    answered += one && item.sequence->computed >= item.sequence->prompt_tokens ? 1 : 0;
   }
   step.prefill_pending -= step.prefilled;
   admission_.OnStep(step);
-  decoder_metrics_.prefill_tokens.Increment(step.prefilled);
-  decoder_metrics_.decode_tokens.Increment(step.decoded);
+  const std::uint32_t computed = step.prefilled + step.decoded;
+  decoder_metrics_.prefill_tokens.Increment(computed - answered);
+  decoder_metrics_.decode_tokens.Increment(answered);
   metrics_.step_seconds.Observe(Seconds(took));
   metrics_.batch_sequences.Observe(static_cast<double>(plan.items.size()));
-  metrics_.batch_tokens.Observe(static_cast<double>(step.prefilled + step.decoded));
+  metrics_.batch_tokens.Observe(static_cast<double>(computed));
 }
 
 bool DecoderLoop::Step() {
   const base::TimePoint start = clock_.Now();
   Sweep(start);
-  if (scheduler_.idle()) return false;
-  const StepPlan& plan =
-      scheduler_.Plan(admission_.ChunkWithin(options_.decode_stall_max, options_.scheduler.step_tokens_max));
+  if (scheduler_.idle()) {
+    admission_.OnIdle();
+    PublishGauges();
+    return false;
+  }
+  const std::uint32_t most = options_.scheduler.step_tokens_max;
+  const StepPlan& plan = scheduler_.Plan(admission_.ChunkWithin(options_.decode_stall_max, most),
+                                         admission_.ChunkWithin(options_.prompt_stall_max, most));
   OnAdmitted(plan, start);
   const std::span<const float> logits = Compute(plan);
   const base::TimePoint now = clock_.Now();
@@ -138,9 +160,15 @@ bool DecoderLoop::Step() {
     Advance(plan.items[i], own, now);
   }
   DropEnded();
-  decoder_metrics_.kv_pages_in_use.Set(parts_.pages->in_use());
-  decoder_metrics_.kv_pages_cached.Set(parts_.pages->idle());
+  PublishGauges();
   return true;
+}
+
+void DecoderLoop::PublishGauges() {
+  const EngineStats stats = Stats();
+  decoder_metrics_.running.Set(stats.running);
+  decoder_metrics_.kv_pages_in_use.Set(stats.kv_pages_used);
+  decoder_metrics_.kv_pages_cached.Set(stats.kv_pages_cached);
 }
 
 void DecoderLoop::Advance(const StepItem& item, std::span<const float> row, base::TimePoint now) {
@@ -182,6 +210,7 @@ void DecoderLoop::Fork(Generation& generation) {
   first.slots = 1;
   for (std::uint32_t i = 1; i < generation.request.choices; ++i) {
     auto made = std::make_unique<Choice>(generation, *parts_.texts, i);
+    ReserveFor(*made);
     made->arrival = first.arrival;
     pages_.Fork(first, *made);
     scheduler_.AddRunning(*made);
@@ -205,6 +234,7 @@ base::Status DecoderLoop::Draw(Choice& choice, std::span<const float> row, base:
     generation.first_token_at = now;
     generation.usage.cached_prompt_tokens = std::min(choice.reused, choice.prompt_tokens);
     decoder_metrics_.prefix_hit_tokens.Increment(generation.usage.cached_prompt_tokens);
+    admission_.OnPrompt(generation.usage.prompt_tokens, generation.usage.cached_prompt_tokens);
     decoder_metrics_.first_token_seconds.Observe(Seconds(now - generation.received_at));
   } else if (choice.generated() > 0) {
     decoder_metrics_.inter_token_seconds.Observe(Seconds(now - choice.last_token_at));
@@ -254,6 +284,8 @@ void DecoderLoop::EndAll(const base::Error& error) {
   const base::TimePoint now = clock_.Now();
   for (const auto& generation : generations_) End(*generation, error, now);
   DropEnded();
+  admission_.OnIdle();
+  PublishGauges();
 }
 
 EngineStats DecoderLoop::Stats() const {

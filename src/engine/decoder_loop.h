@@ -34,7 +34,8 @@ struct DecoderParts {
 
 struct LoopOptions {
   SchedulerOptions scheduler;
-  base::Duration decode_stall_max = std::chrono::milliseconds(100);  // How long prompts may hold up a stream's token.
+  base::Duration decode_stall_max = std::chrono::milliseconds(100);   // How long prompts may hold up a stream's token,
+  base::Duration prompt_stall_max = std::chrono::milliseconds(1000);  // and a cancel, or who comes, while none waits.
 };
 
 class DecoderLoop {
@@ -65,6 +66,7 @@ class DecoderLoop {
   void FinishChoice(Choice& choice);
   void End(Generation& generation, base::Status status, base::TimePoint now);
   void DropEnded();
+  void PublishGauges();
 
   // Constant after construction.
   const DecoderParts parts_;

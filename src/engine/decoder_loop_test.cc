@@ -218,6 +218,22 @@ TEST(LlamaCpp6607, ALongPromptDoesNotStallTheStreamsOfOthers) {
 }
 
 // https://github.com/ggml-org/llama.cpp/issues/24496: work went on after the client had disconnected.
+TEST(LlamaCpp6607, AStepOfASlowModelStaysShortForWhoComesNext) {
+  LoopUnderTest test;
+  // A forward pass of 512 tokens takes 20 s.
+  std::uint64_t before = 0;
+  const auto computed = [&] {
+    const std::uint64_t now = test.model().tokens_computed;
+    return now - std::exchange(before, now);
+  };
+  test.model().before_step = [&] { test.clock().Advance(seconds(20)); };
+  test.Submit(Request(PromptOf(3000, 1), 5));
+  ASSERT_TRUE(test.Step());
+  EXPECT_EQ(computed(), 512U) << "nothing is known yet";
+  ASSERT_TRUE(test.Step());
+  EXPECT_EQ(computed(), 25U) << "a second's worth";
+}
+
 TEST(LlamaCpp24496, AGenerationEndsWithinOneStepOfTheDisconnect) {
   LoopUnderTest test;
   const Submitted stays = test.Submit(Request(PromptOf(20, 1), 100));
@@ -360,6 +376,20 @@ TEST(DecoderLoop, UnderLoadTheQueueIsBoundedAndSaysWhenToComeBack) {
   }
   EXPECT_GT(refused, 100);
   test.RunUntilIdle();
+}
+
+TEST(DecoderLoop, GaugesSayThatEverythingIsBackAlsoAfterTheLastOneWasCancelled) {
+  LoopUnderTest test;
+  Submitted made = test.Submit(Request(PromptOf(3000, 1), 10));
+  ASSERT_TRUE(test.Step());
+  EXPECT_THAT(test.metrics(), HasSubstr(R"(loquat_engine_running_sequences{model="fake"} 1)"));
+  EXPECT_GT(test.admission().ExpectedWait(base::Priority::kInteractive), base::Duration::zero());
+  made.cancel.Cancel();
+  EXPECT_FALSE(test.Step());
+  EXPECT_EQ(made.sink->code(), base::Code::kCancelled);
+  EXPECT_THAT(test.metrics(), HasSubstr(R"(loquat_engine_kv_pages{model="fake",state="in_use"} 0)"));
+  EXPECT_THAT(test.metrics(), HasSubstr(R"(loquat_engine_running_sequences{model="fake"} 0)"));
+  EXPECT_EQ(test.admission().ExpectedWait(base::Priority::kInteractive), base::Duration::zero());
 }
 
 TEST(DecoderLoop, MeasuresWhatAnSloNeeds) {

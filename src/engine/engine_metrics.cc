@@ -84,6 +84,8 @@ DecoderMetrics::DecoderMetrics(observe::Registry& registry, const std::string& m
                       .AddCounterFamily("loquat_engine_preemptions_total",
                                         "Sequences that gave up their pages to be computed again.", {"model"})
                       .With({model})),
+      running(registry.AddGaugeFamily("loquat_engine_running_sequences", "Sequences in the batch.", {"model"})
+                  .With({model})),
       first_token_seconds(registry
                               .AddHistogramFamily("loquat_engine_first_token_seconds",
                                                   "Time from acceptance to the first token.", {"model"}, WaitBounds())

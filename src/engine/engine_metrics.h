@@ -58,6 +58,7 @@ struct DecoderMetrics {
   observe::Counter& decode_tokens;
   observe::Counter& prefix_hit_tokens;
   observe::Counter& preemptions;
+  observe::Gauge& running;
   observe::Histogram& first_token_seconds;
   observe::Histogram& inter_token_seconds;
   observe::Histogram& generation_seconds;

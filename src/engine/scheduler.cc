@@ -137,7 +137,7 @@ void Scheduler::ShareFairly(std::span<StepItem*> prompts, std::uint32_t budget) 
   oldest.tokens = std::min(oldest.sequence->pending(), half + rest);
 }
 
-void Scheduler::ShareTokens(std::uint32_t prefill_tokens_max) {
+void Scheduler::ShareTokens(std::uint32_t beside, std::uint32_t alone) {
   plan_.items.clear();
   std::uint32_t decoding = 0;
   for (Sequence* sequence : running_) {
@@ -147,7 +147,8 @@ void Scheduler::ShareTokens(std::uint32_t prefill_tokens_max) {
     decoding += decodes ? 1 : 0;
   }
   std::uint32_t budget = options_.step_tokens_max - decoding;
-  if (decoding > 0 && prefill_tokens_max > 0) budget = std::min(budget, prefill_tokens_max);
+  const std::uint32_t limit = decoding > 0 ? beside : alone;
+  if (limit > 0) budget = std::min(budget, limit);
 
   prompts_.clear();
   std::uint32_t batch_pending = 0;
@@ -200,12 +201,12 @@ void Scheduler::ReservePages() {
   });
 }
 
-const StepPlan& Scheduler::Plan(std::uint32_t prefill_tokens_max) {
+const StepPlan& Scheduler::Plan(std::uint32_t beside, std::uint32_t alone) {
   plan_.admitted.clear();
   plan_.preempted.clear();
   plan_.recomputed = 0;
   Admit();
-  ShareTokens(prefill_tokens_max);
+  ShareTokens(beside, alone);
   ReservePages();
   return plan_;
 }

@@ -60,9 +60,9 @@ class Scheduler {
   // Out of queue or batch, for good; its pages are the caller's to release.
   void Remove(Sequence& sequence);
 
-  // What the next step computes. At most prefill_tokens_max tokens of prompts while anybody decodes; zero: no limit
-  // but the step's. The plan is valid until the next call; pages for it are reserved.
-  const StepPlan& Plan(std::uint32_t prefill_tokens_max);
+  // What the next step computes. At most `beside` tokens of prompts while anybody decodes, and `alone` while nobody
+  // does; zero: no limit but the step's. The plan is valid until the next call; pages for it are reserved.
+  const StepPlan& Plan(std::uint32_t beside, std::uint32_t alone = 0);
 
   std::span<Sequence* const> running() const { return running_; }
   const std::deque<Sequence*>& queued(base::Priority lane) const { return queues_[static_cast<std::size_t>(lane)]; }
@@ -73,7 +73,7 @@ class Scheduler {
   base::Priority NextLane(bool batch_yields) const;
   bool MayRun(const Sequence& sequence) const;
   bool TryAdmit(Sequence& sequence);
-  void ShareTokens(std::uint32_t prefill_tokens_max);
+  void ShareTokens(std::uint32_t beside, std::uint32_t alone);
   void ShareFairly(std::span<StepItem*> prompts, std::uint32_t budget);
   void ReservePages();
   void Preempt(Sequence& victim);
