@@ -120,7 +120,9 @@ void Declare(config::Section<EngineModelOptions>& section) {
 
 bool IsUnderstandingModel(const std::string& path) {
   std::error_code error;
-  return std::filesystem::exists(std::filesystem::path(path) / "manifest.json", error);
+  const std::filesystem::path folder(path);
+  return std::filesystem::exists(folder / "manifest.json", error) ||
+         (std::filesystem::is_directory(folder, error) && !std::filesystem::exists(folder / "config.json", error));
 }
 
 base::Status EngineModels::TakeMemory(const EngineModelOptions& options, const model::ModelFiles& files) {

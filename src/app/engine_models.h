@@ -39,7 +39,8 @@ struct EngineModelOptions {
 };
 void Declare(config::Section<EngineModelOptions>& section);
 
-// Whether `path` is a folder of the understanding's own kind: it has a manifest.json. All others are for an engine.
+// Whether `path` is a folder of the understanding's own kind: it has a manifest.json, or at least no config.json. All
+// others are for an engine.
 bool IsUnderstandingModel(const std::string& path);
 
 class EngineModels {

@@ -33,7 +33,7 @@ test('--version is a version', async () => {
 const USAGE_ERRORS = [
   [], ['brew'], ['serve', '--port', '80'], ['train'], ['train', 'x.yml'], ['train', '--out', 'x'], ['eval'], ['config'], ['config', 'check'], ['config', 'brew'],
   ['bench'], ['bench', 'server', '--rate', 'fast'], ['bench', 'server', '--connections', '0'], ['bench', 'server', '--seconds', '-1'], ['train', 'x.yml', '--out', 'y', '--threads', 'many'],
-  ['serve', '--model', 'path-without-name'], ['serve', '--model', 'a=b', '--model', 'c=d'],
+  ['serve', '--model', 'path-without-name'], ['serve', '--model', 'a=b', '--model', 'a=c'],
 ];
 for (const args of USAGE_ERRORS) {
   test(`usage error: loquat ${args.join(' ')}`, async () => {

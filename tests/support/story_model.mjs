@@ -1,15 +1,14 @@
-// A real model for the tests: the stories of llama2.c's stories260K, converted by tools/make_model. It lies beside the
-// tree, in the folder that LOQUAT_DATA names.
+// A real model for the tests: the stories of llama2.c's stories260K, converted by tools/make_model. It is
+// among the shared data.
 
 import {execFileSync} from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import {ROOT, scratchPath} from './paths.mjs';
+import {ROOT, SHARED_DATA, scratchPath} from './paths.mjs';
 
-const DATA = process.env.LOQUAT_DATA;
-const SOURCE = path.join(DATA ?? '', 'stories260k');
-export const hasStories = Boolean(DATA && fs.existsSync(SOURCE));
-export const withStories = {skip: !hasStories && 'LOQUAT_DATA names no folder with stories260k/'};
+const SOURCE = path.join(SHARED_DATA, 'stories260k');
+export const hasStories = fs.existsSync(SOURCE);
+export const withStories = {skip: !hasStories && 'the shared data has no folder stories260k/'};
 
 let file;
 export function storyModel() {

@@ -122,9 +122,9 @@ inline TestGguf TinyLlama() {
                   TestGguf::Float("llama.attention.layer_norm_rms_epsilon", 1e-5F),
                   TestGguf::Text("tokenizer.ggml.model", "gpt2"),
                   TestGguf::Text("tokenizer.ggml.pre", "llama-bpe"),
-                  TestGguf::Texts("tokenizer.ggml.tokens", {"a", "b", "<|eot_id|>"}),
+                  TestGguf::Texts("tokenizer.ggml.tokens", {"a", "aa", "<|eot_id|>"}),
                   TestGguf::Numbers<std::int32_t>("tokenizer.ggml.token_type", 5, {1, 1, 3}),
-                  TestGguf::Texts("tokenizer.ggml.merges", {"a b"}),
+                  TestGguf::Texts("tokenizer.ggml.merges", {"a a"}),
                   TestGguf::Uint("tokenizer.ggml.eos_token_id", 1),
                   TestGguf::Text("tokenizer.chat_template", "{{ messages }}")};
   file.tensors = {
