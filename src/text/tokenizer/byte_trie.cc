@@ -1,6 +1,8 @@
 #include "text/tokenizer/byte_trie.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <tuple>
 #include <utility>
 
@@ -10,8 +12,9 @@ namespace loquat::text {
 namespace {
 
 constexpr std::size_t kFanOut = 257;
-// A place that so many searches have passed is nearly full around: later searches begin after it.
-constexpr int kTriesBeforeMovingOn = 32;
+// After so many places that do not fit, what lies before is nearly full for as many children: later searches for them
+// begin where this one ends. What they leave free, nodes of one child fill.
+constexpr std::size_t kPlacesBeforeMovingOn = 256;
 
 }  // namespace
 
@@ -81,18 +84,19 @@ class ByteTrieBuilder {
   // A base where all children find a free place.
   std::uint32_t FindBase() {
     const std::uint32_t first_byte = children_.front().byte + 1U;
-    while (first_free_ < used_.size() && used_[first_free_]) ++first_free_;
-    int tries = 0;
-    for (std::size_t place = std::max<std::size_t>(first_free_, first_byte);; ++place) {
+    std::size_t& start = starts_[std::bit_width(children_.size() - 1)];
+    while (start < used_.size() && used_[start]) ++start;
+    const std::size_t begin = std::max<std::size_t>(start, first_byte);
+    for (std::size_t place = begin;; ++place) {
       Reserve(place + 2 * kFanOut);
       if (used_[place]) continue;
       const std::size_t base = place - first_byte;
       const bool fits = std::ranges::all_of(children_, [&](const Child& c) { return !used_[base + c.byte + 1]; });
       if (fits) {
         LOQUAT_CHECK(base < ByteTrie::kNoNode - kFanOut, "fewer than 2^30 bytes of keys fit 32-bit nodes");
+        if (place - begin > kPlacesBeforeMovingOn) start = place;
         return static_cast<std::uint32_t>(base);
       }
-      if (++tries == kTriesBeforeMovingOn) first_free_ = place;
     }
   }
 
@@ -100,7 +104,7 @@ class ByteTrieBuilder {
   ByteTrie trie_;
   std::vector<bool> used_;
   std::vector<Child> children_;
-  std::size_t first_free_ = 1;
+  std::array<std::size_t, 9> starts_ = {1, 1, 1, 1, 1, 1, 1, 1, 1};  // Of the search for 1, 2, 3-4, 5-8, … 256 places.
   std::uint32_t last_base_ = 0;
 };
 
