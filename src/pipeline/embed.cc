@@ -5,43 +5,15 @@
 #include <cmath>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <utility>
 
-#include "base/mutex.h"
-#include "pipeline/signal.h"
+#include "pipeline/encode_answer.h"
+#include "pipeline/stopping.h"
 
 namespace loquat::pipeline {
 namespace {
 
 using engine::TokenId;
-
-// The place where the engine's thread lays down its answer and the coroutine picks it up; the first word stands.
-class Answer {
- public:
-  void Set(base::Result<engine::EncodeResult> result) LOQUAT_EXCLUDES(mutex_) {
-    {
-      const base::MutexLock lock(mutex_);
-      if (result_) return;
-      result_ = std::move(result);
-    }
-    there_.Notify();
-  }
-  boost::asio::awaitable<base::Result<engine::EncodeResult>> Get() {
-    for (;;) {
-      {
-        const base::MutexLock lock(mutex_);
-        if (result_) co_return *std::move(result_);
-      }
-      co_await there_.Wait();
-    }
-  }
-
- private:
-  Signal there_;
-  base::Mutex mutex_;
-  std::optional<base::Result<engine::EncodeResult>> result_ LOQUAT_GUARDED_BY(mutex_);
-};
 
 void Normalize(std::vector<float>& row) {
   double squares = 0;
@@ -99,14 +71,9 @@ boost::asio::awaitable<base::Result<engine::EncodeResult>> EmbedUseCase::Ask(con
                                                                              const ServedModel& model,
                                                                              engine::EncodeRequest request) {
   using Watch = base::CancelCallback<std::function<void()>>;
-  const auto answer = std::make_shared<Answer>();
+  const auto answer = std::make_shared<EncodeAnswer>();
   const Watch client_gone(call.cancel, [&answer] { answer->Set(base::Cancelled("the client went away")); });
-  const Watch stopping(stop_.token(), [&answer] {
-    answer->Set(base::Error{.code = base::Code::kUnavailable,
-                            .message = "the server is stopping; send the request again",
-                            .reason = "stopping",
-                            .retry_after = std::chrono::seconds(1)});
-  });
+  const Watch stopping(stop_.token(), [&answer] { answer->Set(ServerStopping()); });
   LOQUAT_CO_TRY(model.engine->Encode(call, std::move(request), [answer](base::Result<engine::EncodeResult> result) {
     answer->Set(std::move(result));
   }));

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "pipeline/encode_answer.h"
 
 namespace loquat::pipeline {
 
@@ -35,10 +36,9 @@ class EncodeCall {
   boost::asio::awaitable<base::Result<engine::EncodeResult>> Get();
 
  private:
-  class Answer;
   struct Watches;
 
-  const std::shared_ptr<Answer> answer_;
+  const std::shared_ptr<EncodeAnswer> answer_;
   std::unique_ptr<Watches> watches_;
 };
 

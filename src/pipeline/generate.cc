@@ -4,19 +4,14 @@
 
 #include <utility>
 
+#include "pipeline/stopping.h"
+
 namespace loquat::pipeline {
 namespace {
 
 using engine::TokenId;
 
 constexpr std::size_t kTokenBytesUsual = 4;
-
-base::Error ServerStops() {
-  base::Error error = base::Unavailable("the server is stopping; send the request again");
-  error.reason = "stopping";
-  error.retry_after = std::chrono::seconds(1);
-  return error;
-}
 
 std::size_t BytesOf(const Prompt& prompt) {
   if (const auto* text = std::get_if<std::string>(&prompt)) return text->size();
@@ -124,7 +119,7 @@ boost::asio::awaitable<base::Result<std::unique_ptr<Generation>>> GenerateUseCas
   generation->client_gone_ = std::make_unique<Generation::Watch>(
       call.cancel, [&stream] { stream.Abort(base::Cancelled("the client went away")); });
   generation->stopping_ =
-      std::make_unique<Generation::Watch>(stop_.token(), [&stream] { stream.Abort(ServerStops()); });
+      std::make_unique<Generation::Watch>(stop_.token(), [&stream] { stream.Abort(ServerStopping()); });
   for (std::size_t i = 0; i < generation->prompts_.size(); ++i) {
     engine::GenerateRequest request = input.request;
     request.prompt = generation->prompts_[i];

@@ -3,7 +3,9 @@
 
 #pragma once
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,6 +35,16 @@ class FakeExchange final : public net::HttpExchange {
     request_.body = request_body_;
     request_.peer = "127.0.0.1:1";
     received_at_ = arrived_at;
+  }
+
+  // Has the handler serve it, on a loop that ends when the handler has.
+  void ServeBy(net::HttpHandler& handler) {
+    boost::asio::io_context loop(1);
+    set_loop(loop);
+    boost::asio::co_spawn(loop, handler.Handle(*this), [](const std::exception_ptr& thrown) {
+      if (thrown) std::rethrow_exception(thrown);
+    });
+    loop.run();
   }
 
   boost::asio::any_io_executor executor() const override { return loop_->get_executor(); }

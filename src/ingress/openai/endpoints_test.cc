@@ -39,13 +39,8 @@ class EndpointsTest : public testing::Test {
                           FakeExchange::OwnedHeaders headers = {}) {
     headers.emplace_back("x-request-id", "r-1");
     exchange_.emplace(std::move(method), std::move(target), std::move(headers), std::move(body), clock_.Now());
-    boost::asio::io_context loop(1);
-    exchange_->set_loop(loop);
     if (client_gone_) exchange_->Disconnect();
-    boost::asio::co_spawn(loop, router_.Handle(*exchange_), [](const std::exception_ptr& thrown) {
-      if (thrown) std::rethrow_exception(thrown);
-    });
-    loop.run();
+    exchange_->ServeBy(router_);
     return exchange_->body();
   }
   const std::string& Chat(std::string_view more = {}) {
