@@ -102,7 +102,7 @@ awaitable<base::Status> UnderstandPipeline::Run(const base::CallContext& call, c
     LOQUAT_CO_TRY(co_await UnderstandWithEncoders(turn));
   } else {
     if (request.want_embedding) co_return NoEmbeddingModel();
-    LOQUAT_CO_TRY(Understand(turn, request.want_intent, request.want_slots));
+    LOQUAT_CO_TRY(Understand(request, *settings, request.want_intent, request.want_slots, answer.frame));
   }
 
   LOQUAT_CO_TRY(DecideDelivery(turn));
@@ -112,9 +112,19 @@ awaitable<base::Status> UnderstandPipeline::Run(const base::CallContext& call, c
   co_return co_await Converse(turn);
 }
 
-base::Status UnderstandPipeline::Understand(const Turn& turn, bool want_intent, bool want_slots) {
-  const UnderstandRequest& request = turn.request;
-  const UnderstandSettings& settings = turn.settings;
+base::Status UnderstandPipeline::Preview(const UnderstandRequest& request, domain::Frame& frame,
+                                         domain::FrameStability& stability) {
+  const std::shared_ptr<const UnderstandSettings> settings = settings_.Get();
+  frame.embedding.clear();
+  frame.notes.clear();
+  LOQUAT_TRY(Understand(request, *settings, request.want_intent, request.want_slots, frame));
+  stability = {};
+  stability.slots.resize(frame.slots.size());
+  return {};
+}
+
+base::Status UnderstandPipeline::Understand(const UnderstandRequest& request, const UnderstandSettings& settings,
+                                            bool want_intent, bool want_slots, domain::Frame& frame) {
   const understanding::UnderstandOptions options{.want_intent = want_intent,
                                                  .want_slots = want_slots,
                                                  .ranking_max = settings.ranking_max,
@@ -124,8 +134,7 @@ base::Status UnderstandPipeline::Understand(const Turn& turn, bool want_intent, 
                                                  .reference_time = request.reference_time,
                                                  .utc_offset_minutes = request.utc_offset_minutes};
   const auto scratch = scratch_.Acquire();
-  base::Status done =
-      settings.assistant->Understand(request.utterance, options, *scratch->workspace, turn.answer.frame);
+  base::Status done = settings.assistant->Understand(request.utterance, options, *scratch->workspace, frame);
   if (!done.has_value() && done.error().code == base::Code::kInvalidArgument && done.error().param.empty()) {
     done.error().param = "/text";
   }
@@ -145,9 +154,9 @@ awaitable<base::Status> UnderstandPipeline::UnderstandWithEncoders(const Turn& t
                         .ranking_max = turn.settings.ranking_max,
                         .truncation = turn.settings.truncation});
   co_await reading.Ask();
-  LOQUAT_CO_TRY(Understand(turn, request.want_intent && encoders.assistant_ranks(),
-                           request.want_slots && encoders.assistant_tags()));
   domain::Frame& frame = turn.answer.frame;
+  LOQUAT_CO_TRY(Understand(request, turn.settings, request.want_intent && encoders.assistant_ranks(),
+                           request.want_slots && encoders.assistant_tags(), frame));
   LOQUAT_CO_TRY(co_await reading.Finish(frame));
   if (reading.added_slots()) {
     turn.settings.assistant->values.Apply(

@@ -22,6 +22,7 @@
 #include "domain/frame.h"
 #include "domain/reply.h"
 #include "domain/session.h"
+#include "domain/stability.h"
 #include "pipeline/assistant.h"
 #include "pipeline/frame_encoders.h"
 #include "pipeline/generated_reply.h"
@@ -86,6 +87,10 @@ class UnderstandPipeline {
   boost::asio::awaitable<base::Status> Run(const base::CallContext& call, const UnderstandRequest& request,
                                            UnderstandAnswer& answer, response::AnswerSink* sink = nullptr);
 
+  // What text that is still arriving means so far, by the assistant's model alone: no session, no reply, no encoders.
+  // Errors: those of Understander.
+  base::Status Preview(const UnderstandRequest& request, domain::Frame& frame, domain::FrameStability& stability);
+
   // Whether a request may take longer than its client has patience: the caller should watch for a disconnect.
   // Relaxed: a request at the moment of a reload may see either.
   bool may_wait() const { return may_wait_.load(std::memory_order_relaxed); }
@@ -108,7 +113,8 @@ class UnderstandPipeline {
     base::Deadline deadline;  // Of the stage that comes next.
   };
 
-  base::Status Understand(const Turn& turn, bool want_intent, bool want_slots);
+  base::Status Understand(const UnderstandRequest& request, const UnderstandSettings& settings, bool want_intent,
+                          bool want_slots, domain::Frame& frame);
   boost::asio::awaitable<base::Status> UnderstandWithEncoders(const Turn& turn);
   static base::Status DecideDelivery(const Turn& turn);
   boost::asio::awaitable<base::Status> Converse(Turn& turn);
