@@ -57,6 +57,14 @@ constexpr auto kReasons = std::to_array<StatusText>({
 
 }  // namespace
 
+asio::awaitable<base::Result<WebSocket*>> HttpExchange::AcceptWebSocket(const WebSocketAccept& /*accept*/) {
+  co_return base::Error{.code = base::Code::kFailedPrecondition,
+                        .message =
+                            "a WebSocket starts as an HTTP/1.1 request; this one came over HTTP/2, where WebSockets "
+                            "(RFC 8441) are not offered: connect with HTTP/1.1",
+                        .reason = "websocket_http_version"};
+}
+
 std::string_view HttpRequest::Header(std::string_view lower_case_name) const {
   for (const HttpHeader& header : headers) {
     if (header.name == lower_case_name) {
@@ -79,9 +87,10 @@ int HttpStatusOf(const base::Error& error) {
       return 200;
     case Code::kCancelled:
       return 499;
+    case Code::kFailedPrecondition:
+      return error.reason == "upgrade_required" || error.reason == "websocket_version" ? 426 : 400;
     case Code::kInvalidArgument:
     case Code::kOutOfRange:
-    case Code::kFailedPrecondition:
       return 400;
     case Code::kUnauthenticated:
       return 401;

@@ -21,6 +21,9 @@ namespace loquat::net {
 
 namespace asio = boost::asio;
 
+class WebSocket;
+struct WebSocketAccept;
+
 enum class HttpVersion : std::uint8_t { kHttp10, kHttp11, kHttp2 };
 
 struct HttpHeader {
@@ -78,6 +81,12 @@ class HttpExchange {
   // reaches it. The same token on every call.
   virtual base::CancelToken WatchDisconnect() = 0;
 
+  // Turns the exchange into a WebSocket (websocket.h), which lives until the handler's coroutine ends. On an error
+  // nothing is answered yet: the handler answers it, with WebSocketRefusalHeaders. REQUIRES: nothing answered yet.
+  // Errors, by reason: websocket_version, upgrade_required (426); websocket_handshake, websocket_http_version,
+  // websocket_subprotocol (400); origin_not_allowed (403); too_many_websockets, draining (503, with retry_after).
+  virtual asio::awaitable<base::Result<WebSocket*>> AcceptWebSocket(const WebSocketAccept& accept);
+
   bool answered() const { return answered_; }
   int status() const { return status_; }  // Of the answer; 0 before.
 
@@ -101,7 +110,8 @@ class HttpHandler {
 std::string_view HttpReason(int status);
 
 // The HTTP status of an error (docs: the error table). resource_exhausted is 413 where the reason ends in "_too_large",
-// 431 for "header_too_large", and 429 otherwise.
+// 431 for "header_too_large", and 429 otherwise. failed_precondition is 426 for "upgrade_required" and
+// "websocket_version".
 int HttpStatusOf(const base::Error& error);
 
 }  // namespace loquat::net
