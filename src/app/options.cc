@@ -238,6 +238,8 @@ void Declare(config::Section<Options>& section) {
   section.Sub("reply", &Options::reply).Help("Replies that a model of `models` makes.");
   section.Sub("sessions", &Options::sessions).Help("Conversations.");
   section.Sub("delivery", &Options::delivery).Help("How answers go out.");
+  section.Sub("stream", &Options::stream).Help("Text that arrives bit by bit.");
+  section.Sub("resume", &Options::resume).NeedsRestart().Help("Streams that a client may drop and take up again.");
   section.Sub("log", &Options::log).Help("The structured log.");
   section.Check(CheckModelNames);
 }

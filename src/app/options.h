@@ -16,9 +16,11 @@
 #include "context/memory_session_store.h"
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
+#include "ingress/stream/event_log.h"
 #include "observe/log.h"
 #include "pipeline/frame_encoders.h"
 #include "pipeline/reply_policy.h"
+#include "pipeline/stream/stream_options.h"
 #include "response/delivery_policy.h"
 #include "text/filters.h"
 #include "understanding/understander.h"
@@ -114,6 +116,8 @@ struct Options {
   pipeline::ReplyPolicy reply;
   SessionOptions sessions;
   response::DeliveryPolicy delivery;
+  pipeline::StreamOptions stream;
+  ingress::StreamLogsOptions resume;
   LogOptions log;
 };
 void Declare(config::Section<Options>& section);

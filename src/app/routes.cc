@@ -38,7 +38,8 @@ std::string RouteOf(std::string_view path) {
 
 struct Routes::Endpoints {
   Endpoints(const Options& options, const RouteParts& parts)
-      : understand(parts.understand,
+      : streams(parts.streams, options.resume, options.understand.text_bytes_max),
+        understand(parts.understand, streams,
                    {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max},
                    parts.clock),
         chat(parts.generate, parts.clock),
@@ -75,6 +76,7 @@ struct Routes::Endpoints {
     }
   }
 
+  ingress::EventStreams streams;
   ingress::UnderstandEndpoint understand;
   ingress::openai::ChatEndpoint chat;
   ingress::openai::CompletionsEndpoint completions;

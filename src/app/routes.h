@@ -19,12 +19,14 @@
 #include "pipeline/generate.h"
 #include "pipeline/health.h"
 #include "pipeline/sessions.h"
+#include "pipeline/stream/understand_stream.h"
 #include "pipeline/understand.h"
 
 namespace loquat::app {
 
 struct RouteParts {
   pipeline::UnderstandPipeline& understand;
+  pipeline::UnderstandStreams& streams;
   pipeline::GenerateUseCase& generate;
   pipeline::EmbedUseCase& embed;
   pipeline::SessionUseCases& sessions;

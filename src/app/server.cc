@@ -119,10 +119,12 @@ struct Server::Parts {
         replies(generate, metrics, clock),
         understand(Settings(options, std::move(assistant)), sessions, clock,
                    {.replies = &replies, .workers = &prompt_workers}),
+        streams(understand, options.stream, clock, metrics),
         session_use_cases(sessions),
         health(understand, models.set(), clock),
         net_metrics(metrics),
         routes(options, {.understand = understand,
+                         .streams = streams,
                          .generate = generate,
                          .embed = embed,
                          .sessions = session_use_cases,
@@ -153,6 +155,7 @@ struct Server::Parts {
   pipeline::EmbedUseCase embed;
   pipeline::ReplyWriter replies;
   pipeline::UnderstandPipeline understand;
+  pipeline::UnderstandStreams streams;
   pipeline::SessionUseCases session_use_cases;
   pipeline::Health health;
   net::NetMetrics net_metrics;
@@ -220,6 +223,7 @@ void Server::Parts::Reload(const Options& fresh) {
   }
   settings.reply = reply.value_or(before->reply);
   understand.SetSettings(std::move(settings));
+  streams.SetOptions(fresh.stream);
   log.SetLevel(fresh.log.level);
 }
 

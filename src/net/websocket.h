@@ -50,6 +50,9 @@ inline constexpr std::uint16_t kCloseInternal = 1011;
 inline constexpr std::uint16_t kCloseServiceRestart = 1012;
 inline constexpr std::uint16_t kCloseTryLater = 1013;
 
+// The reason of Read's error where the server stops: what is under way may be finished.
+inline constexpr std::string_view kWebSocketDraining = "draining";
+
 inline constexpr std::size_t kCloseReasonBytesMax = 123;  // RFC 6455 section 5.5: 125 less the code.
 
 enum class WebSocketKind : std::uint8_t { kText, kBinary };
@@ -102,6 +105,8 @@ class WebSocket {
   virtual base::Status Send(std::string_view data, WebSocketSend how = {}) = 0;
   // Waits for room first: the peer's pace is the caller's. `data` must stay valid until it resumes.
   virtual asio::awaitable<base::Status> SendAwait(std::string_view data, WebSocketSend how = {}) = 0;
+  // Waits until at most half of send_bytes_max waits for the peer. Errors as Send.
+  virtual asio::awaitable<base::Status> AwaitRoom() = 0;
   // What the peer has not taken yet, in bytes as they are held here.
   virtual std::size_t queued_bytes() const = 0;
 

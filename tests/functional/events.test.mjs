@@ -56,11 +56,16 @@ test('a turn comes as frame, reply and turn_end', async () => {
   assert.equal(headers['cache-control'], 'no-store');
   assert.equal(rest, '', 'the stream ends with a whole event');
   assert.deepEqual(events.map((event) => event.type), ['frame', 'reply', 'turn_end']);
-  assert.deepEqual(events.map((event) => event.id), ['1', '2', '3']);
+  const name = events[0].id.replace(/-1$/, '');
+  assert.match(name, /^[0-9a-z]{26}$/);
+  assert.deepEqual(events.map((event) => event.id), [`${name}-1`, `${name}-2`, `${name}-3`]);
+  assert.deepEqual(events.map((event) => [event.data.type, event.data.event_id]), events.map((event) => [event.type, event.id]));
   const [frame, reply, end] = events.map((event) => event.data);
   assert.equal(frame.intent.name, 'query_weather');
   assert.equal(frame.slots.length, 2);
   assert.equal(frame.final, true);
+  assert.equal(frame.id, headers['x-request-id']);
+  assert.deepEqual(frame.stable, {intent: true, out_of_scope: true, locale: true, slots: [true, true], intent_risk: 0});
   assert.ok(reply.text.includes('北京') && reply.source === 'template');
   assert.equal(end.session.turn, 1);
   assert.deepEqual(end.delivery, {mode: 'stream', reason: 'the client accepts text/event-stream'});

@@ -154,8 +154,7 @@ void WriteTimings(const domain::StageTimings& timings, base::JsonWriter& json) {
   json.EndObject();
 }
 
-void WriteReply(const domain::Reply& reply, base::JsonWriter& json) {
-  json.BeginObject();
+void WriteReplyFields(const domain::Reply& reply, base::JsonWriter& json) {
   Text("text", reply.text, json);
   Text("source", domain::ReplySourceName(reply.source), json);
   if (reply.generation) {
@@ -177,6 +176,11 @@ void WriteReply(const domain::Reply& reply, base::JsonWriter& json) {
       json.Uint(generation.turns_left_out);
     }
   }
+}
+
+void WriteReply(const domain::Reply& reply, base::JsonWriter& json) {
+  json.BeginObject();
+  WriteReplyFields(reply, json);
   json.EndObject();
 }
 

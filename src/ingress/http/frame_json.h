@@ -19,7 +19,8 @@ void WriteAnswer(std::string_view id, const pipeline::UnderstandRequest& request
 
 // The members of a frame alone: text, locale, intent, intent_ranking, out_of_scope, slots, embedding, notes.
 void WriteFrame(const pipeline::UnderstandRequest& request, const domain::Frame& frame, base::JsonWriter& json);
-// As an object: its text and where it came from; what a model had to do with it.
+// A reply's text and where it came from; what a model had to do with it: the members alone, and as an object.
+void WriteReplyFields(const domain::Reply& reply, base::JsonWriter& json);
 void WriteReply(const domain::Reply& reply, base::JsonWriter& json);
 void WriteTimings(const domain::StageTimings& timings, base::JsonWriter& json);
 

@@ -3,12 +3,15 @@
 
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "base/json_value.h"
 #include "base/result.h"
 
 namespace loquat::ingress {
+
+inline constexpr std::size_t kJsonDepthMax = 16;  // Of bodies and events of our own API.
 
 // Errors: invalid_argument for what is no JSON or nested too deep ("too_deep"), resource_exhausted "body_too_large",
 // unavailable where memory is short.

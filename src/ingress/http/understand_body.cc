@@ -74,14 +74,8 @@ std::optional<base::Error> ReadInput(JsonFields& fields, base::WallTime now, con
                                      UnderstandRequest& request) {
   const JsonField text = fields.Required("text");
   request.utterance.text = text.String({});
-  request.utterance.locale = fields.Optional("locale").Enum<domain::Locale>(
-      {{"auto", domain::Locale::kAuto}, {"zh", domain::Locale::kChinese}, {"en", domain::Locale::kEnglish}},
-      domain::Locale::kAuto);
-  ReadSession(fields.Optional("session"), request);
-  ReadFeatures(fields.Optional("features"), request);
+  ReadUnderstandFields(fields, now, request);
   ReadDelivery(fields, request);
-  request.want_reply = fields.Optional("reply").Bool(false);
-  ReadTimeBase(fields, now, request);
   if (request.utterance.text.size() <= limits.text_bytes_max) return std::nullopt;
   return base::Error{.code = base::Code::kResourceExhausted,
                      .message = fmt::format("the text has {} bytes; at most {} are allowed (understand.text_bytes_max)",
@@ -91,6 +85,16 @@ std::optional<base::Error> ReadInput(JsonFields& fields, base::WallTime now, con
 }
 
 }  // namespace
+
+void ReadUnderstandFields(JsonFields& fields, base::WallTime now, UnderstandRequest& request) {
+  request.utterance.locale = fields.Optional("locale").Enum<domain::Locale>(
+      {{"auto", domain::Locale::kAuto}, {"zh", domain::Locale::kChinese}, {"en", domain::Locale::kEnglish}},
+      domain::Locale::kAuto);
+  ReadSession(fields.Optional("session"), request);
+  ReadFeatures(fields.Optional("features"), request);
+  request.want_reply = fields.Optional("reply").Bool(false);
+  ReadTimeBase(fields, now, request);
+}
 
 void Declare(config::Section<UnderstandBodyLimits>& section) {
   section.Key("text_bytes_max", &UnderstandBodyLimits::text_bytes_max)
@@ -116,6 +120,7 @@ base::Result<UnderstandBody> ParseUnderstandBody(std::string_view body, base::Wa
     });
   } else {
     too_large = ReadInput(fields, now, limits, result.inputs.emplace_back());
+    result.resume = fields.Optional("resume").Bool(false);
   }
   fields.Done();
   LOQUAT_TRY(faults.status());

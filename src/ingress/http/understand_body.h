@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/json_fields.h"
 #include "base/json_value.h"
 #include "base/result.h"
 #include "config/section.h"
@@ -29,8 +30,13 @@ inline constexpr int kUtcOffsetMinutesMax = 14 * 60;
 // The end of the year 2199: what the clock's nanoseconds can say (until 2262), with room for "in fifty years".
 inline constexpr std::int64_t kReferenceTimeMsMax = 7'258'118'399'999;
 
+// The fields that one request and a whole stream have alike: locale, session, features, reply, reference_time_ms,
+// utc_offset_minutes. `now` is what "tomorrow" counts from where the fields say nothing else.
+void ReadUnderstandFields(base::JsonFields& fields, base::WallTime now, pipeline::UnderstandRequest& request);
+
 struct UnderstandBody {
   bool batch = false;
+  bool resume = false;  // Of events: a client that drops may come back for the rest. Needs a session.
   std::vector<pipeline::UnderstandRequest> inputs;  // One unless it is a batch.
 };
 

@@ -7,8 +7,8 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "ingress/http/json_body.h"
 #include "ingress/http/understand_body.h"
-#include "ingress/http/understand_handler.h"
 #include "net/http.h"
 
 namespace loquat::ingress {

@@ -1,120 +1,131 @@
 #include "ingress/http/understand_events.h"
 
+#include <boost/asio/post.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "base/json_writer.h"
-#include "ingress/http/error_body.h"
-#include "ingress/http/frame_json.h"
 #include "net/sse.h"
-#include "response/sink.h"
+#include "pipeline/signal.h"
 
 namespace loquat::ingress {
 namespace {
 
 using boost::asio::awaitable;
 
-std::string FrameEvent(const HttpCall& call, const pipeline::UnderstandRequest& request, const domain::Frame& frame) {
-  std::string data;
-  base::JsonWriter json(data);
-  json.BeginObject();
-  json.Key("id");
-  json.String(call.context().request_id);
-  WriteFrame(request, frame, json);
-  json.Key("final");
-  json.Bool(true);
-  json.EndObject();
-  return data;
-}
+// What waits for the client beyond this holds up the model that makes the reply.
+constexpr std::size_t kWaitingBytesMax = std::size_t{64} << 10;
 
-std::string ReplyEvent(const domain::Reply& reply) {
-  std::string data;
-  base::JsonWriter json(data);
-  WriteReply(reply, json);
-  return data;
-}
-
-std::string DeltaEvent(std::string_view text) {
-  std::string data;
-  base::JsonWriter json(data);
-  json.BeginObject();
-  json.Key("text");
-  json.String(text);
-  json.EndObject();
-  return data;
-}
-
-std::string TurnEndEvent(const pipeline::UnderstandAnswer& answer) {
-  std::string data;
-  base::JsonWriter json(data);
-  json.BeginObject();
-  if (answer.session != nullptr) {
-    json.Key("session");
-    WriteSessionState(*answer.session, json);
-  }
-  json.Key("delivery");
-  json.BeginObject();
-  json.Key("mode");
-  json.String(domain::DeliveryModeName(answer.delivery.mode));
-  json.Key("reason");
-  json.String(answer.delivery.reason);
-  json.EndObject();
-  json.Key("timings_us");
-  WriteTimings(answer.frame.timings, json);
-  json.EndObject();
-  return data;
-}
-
-// The stream of one request.
-class EventWriter final : public response::AnswerSink {
+// Collects events until the handler writes them.
+class SseOutlet final : public EventOutlet {
  public:
-  EventWriter(HttpCall& call, const pipeline::UnderstandRequest& request) : call_(call), request_(request) {}
+  explicit SseOutlet(HttpCall& call) : call_(call) {}
 
-  bool begun() const { return begun_; }
-  void Add(std::string_view name, const std::string& data) {
-    net::AppendSseEvent(events_, {.data = data, .event = name, .id = std::to_string(++id_)});
+  void Put(const OutgoingEvent& event) override {
+    if (event.error != nullptr && !begun_ && events_.empty()) {
+      refusal_ = *event.error;
+    } else if (!refusal_) {
+      net::AppendSseEvent(events_, {.data = event.json, .event = event.type, .id = event.id});
+    }
+    news_.Notify();
   }
-  awaitable<base::Status> Flush() {
-    if (!std::exchange(begun_, true)) call_.BeginEvents();
-    const std::string events = std::exchange(events_, {});
-    co_return co_await call_.exchange().Write(events);
+  awaitable<base::Status> Room() override {
+    while (!over_ && events_.size() > kWaitingBytesMax) co_await room_.Wait();
+    if (over_) co_return base::Cancelled("the client went away");
+    co_return base::Status();
   }
+  void Notify() { news_.Notify(); }
 
-  awaitable<base::Status> OnFrame(const domain::Frame& frame) override {
-    Add("frame", FrameEvent(call_, request_, frame));
-    co_return co_await Flush();
-  }
-  awaitable<base::Status> OnReplyDelta(std::string_view text) override {
-    Add("reply_delta", DeltaEvent(text));
-    co_return co_await Flush();
+  // Writes what comes until `ended`, or until the client has gone.
+  awaitable<void> WriteUntil(const std::function<bool()>& ended) {
+    const base::CancelCallback gone(call_.context().cancel, std::function<void()>([this] { Notify(); }));
+    while (!over_) {
+      const bool last = ended();
+      if (refusal_ && last) {
+        call_.Fail(*refusal_);
+        break;
+      }
+      if (call_.context().cancel.cancelled()) {
+        call_.Fail(base::Cancelled("the client went away before the last event"));
+        break;
+      }
+      if (!refusal_ && !events_.empty() && !(co_await Flush()).has_value()) break;
+      if (last && events_.empty()) {
+        // A client that has gone needs no end of the stream, and nobody else is there to tell.
+        if (begun_) static_cast<void>((co_await call_.exchange().Finish()).has_value());
+        break;
+      }
+      if (!last) co_await news_.Wait();
+    }
+    over_ = true;
+    room_.Notify();
   }
 
  private:
+  awaitable<base::Status> Flush() {
+    if (!std::exchange(begun_, true)) call_.BeginEvents();
+    const std::string events = std::exchange(events_, {});
+    room_.Notify();
+    co_return co_await call_.exchange().Write(events);
+  }
+
   HttpCall& call_;
-  const pipeline::UnderstandRequest& request_;
   std::string events_;  // Not yet written.
-  int id_ = 0;
-  bool begun_ = false;
+  std::optional<base::Error> refusal_;
+  bool begun_ = false, over_ = false;
+  pipeline::Signal news_, room_;
 };
+
+// The rest of a stream that dropped.
+awaitable<void> ServeMissed(EventStreams& streams, HttpCall& call, std::string_view session,
+                            std::string_view last_event_id) {
+  auto outlet = std::make_shared<SseOutlet>(call);
+  const auto missed = streams.Missed(last_event_id, {.tenant = call.context().tenant, .session = std::string(session)});
+  auto ended = std::make_shared<bool>(false);
+  const auto hear = [weak = std::weak_ptr(outlet), ended,
+                     executor = call.exchange().executor()](const LoggedEvent* said) {
+    auto copy = said == nullptr ? nullptr : std::make_shared<const LoggedEvent>(*said);
+    boost::asio::post(executor, [weak, ended, copy] {
+      const auto target = weak.lock();
+      if (target == nullptr) return;
+      if (copy == nullptr) {
+        *ended = true;
+        target->Notify();
+      } else {
+        target->Put({.type = copy->type, .id = copy->id, .json = copy->json});
+      }
+    });
+  };
+  if (missed.log == nullptr || !missed.log->Follow(missed.number, hear)) {
+    call.Fail({.code = base::Code::kNotFound,
+               .message = "the events after this one are not kept any more (stream.resume_for); leave Last-Event-ID "
+                          "out to say the text anew",
+               .reason = "stream_gone"});
+    co_return;
+  }
+  co_await outlet->WriteUntil([&ended] { return *ended; });
+  missed.log->Unfollow();
+}
 
 }  // namespace
 
-awaitable<void> ServeEvents(pipeline::UnderstandPipeline& pipeline, HttpCall& call,
-                            const pipeline::UnderstandRequest& request, pipeline::UnderstandAnswer& answer) {
-  EventWriter writer(call, request);
-  const base::Status done = co_await pipeline.Run(call.context(), request, answer, &writer);
-  if (!done.has_value()) {
-    call.Fail(done.error());
-    if (!writer.begun() || done.error().code == base::Code::kCancelled) co_return;
-    writer.Add("error", ErrorBody(done.error(), call.context().request_id));
-  } else {
-    if (!writer.begun()) writer.Add("frame", FrameEvent(call, request, answer.frame));
-    if (answer.reply) writer.Add("reply", ReplyEvent(*answer.reply));
-    writer.Add("turn_end", TurnEndEvent(answer));
+awaitable<void> ServeEvents(EventStreams& streams, HttpCall& call, pipeline::UnderstandRequest request, bool resume) {
+  if (const auto last_event_id = call.request().Header(kLastEventIdHeader); !last_event_id.empty()) {
+    co_return co_await ServeMissed(streams, call, request.utterance.session, last_event_id);
   }
-  const base::Status written = co_await writer.Flush();
-  // A client that has gone needs no end of the stream, and nobody else is there to tell.
-  if (written.has_value()) static_cast<void>((co_await call.exchange().Finish()).has_value());
+  auto outlet = std::make_shared<SseOutlet>(call);
+  OpenEvent event;
+  pipeline::FinalText final{.utterance = {}, .text = std::exchange(request.utterance.text, {})};
+  event.open.request = std::move(request);
+  event.open.single = true;
+  event.resume = resume;
+  const auto stream = EventStream::Open(streams, call.exchange().executor(), call.context(), std::move(event), *outlet);
+  stream->set_on_quiet([&outlet] { outlet->Notify(); });
+  stream->understand().Final(std::move(final));
+  co_await outlet->WriteUntil([&stream] { return stream->quiet(); });
+  stream->Leave();
 }
 
 }  // namespace loquat::ingress

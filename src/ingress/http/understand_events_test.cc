@@ -60,7 +60,9 @@ class UnderstandEventsTest : public testing::Test {
   pipeline::ReplyWriter writer_{generate_, metrics_, test_.clock};
   pipeline::UnderstandPipeline pipeline_{
       pipeline::TestPipeline::Settings(), test_.sessions, test_.clock, {.replies = &writer_, .workers = &workers_}};
-  UnderstandEndpoint endpoint_{pipeline_, {}, test_.clock};
+  pipeline::UnderstandStreams understand_streams_{pipeline_, {}, test_.clock, metrics_};
+  EventStreams streams_{understand_streams_, {}, UnderstandBodyLimits{}.text_bytes_max};
+  UnderstandEndpoint endpoint_{pipeline_, streams_, {}, test_.clock};
   observe::Logger log_;
   Router router_{{}, test_.clock, log_, metrics_};
   std::optional<FakeExchange> exchange_;
@@ -73,14 +75,14 @@ TEST_F(UnderstandEventsTest, TheFrameThenTheDeltasThenTheReply) {
   EXPECT_TRUE(exchange_->finished());
   EXPECT_THAT(Types(), ElementsAre("frame", "reply_delta", "reply", "turn_end"));
   EXPECT_THAT(exchange_->body(),
-              HasSubstr(R"({"text":"Hello","source":"model","model":"chat","reason":"out of scope"})"));
+              HasSubstr(R"("text":"Hello","source":"model","model":"chat","reason":"out of scope"})"));
 }
 
 TEST_F(UnderstandEventsTest, AModelThatFailsInTheMiddleIsReplacedByTheDomainsReply) {
   engine_->set_script({.text = "Half", .status = base::Internal("the model gave NaN")});
   Send("text/event-stream");
   EXPECT_THAT(Types(), ElementsAre("frame", "reply_delta", "reply", "turn_end"));
-  EXPECT_THAT(exchange_->body(), HasSubstr(R"({"text":"Pardon?","source":"template","model":"chat")"));
+  EXPECT_THAT(exchange_->body(), HasSubstr(R"("text":"Pardon?","source":"template","model":"chat")"));
   EXPECT_THAT(exchange_->body(), HasSubstr(R"("failed":{"code":"internal","message":"the model gave NaN"})"));
 }
 
@@ -111,7 +113,7 @@ TEST_F(UnderstandEventsTest, WhatFailsAfterTheFrameIsAnErrorEvent) {
   }
   test_.clock.Advance(std::chrono::milliseconds(70));
   loop.run();
-  EXPECT_THAT(Types(), ElementsAre("frame", "reply_delta", "error"));
+  EXPECT_THAT(Types(), ElementsAre("frame", "reply_delta", "error", "turn_end"));
   EXPECT_THAT(exchange_->body(), HasSubstr("deadline_exceeded"));
   EXPECT_TRUE(exchange_->finished());
   EXPECT_EQ(test_.sessions.stats().sessions, 0u);

@@ -8,6 +8,7 @@
 #include "base/json_writer.h"
 #include "ingress/http/error_body.h"
 #include "ingress/http/frame_json.h"
+#include "ingress/http/json_body.h"
 #include "ingress/http/understand_events.h"
 
 namespace loquat::ingress {
@@ -36,9 +37,9 @@ struct UnderstandEndpoint::Memory {
   pipeline::UnderstandAnswer answer;
 };
 
-UnderstandEndpoint::UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, const UnderstandBodyLimits& limits,
-                                       const base::Clock& clock)
-    : pipeline_(pipeline), limits_(limits), clock_(clock), memories_(kIdleMemoriesMax) {}
+UnderstandEndpoint::UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, EventStreams& streams,
+                                       const UnderstandBodyLimits& limits, const base::Clock& clock)
+    : pipeline_(pipeline), streams_(streams), limits_(limits), clock_(clock), memories_(kIdleMemoriesMax) {}
 
 UnderstandEndpoint::~UnderstandEndpoint() = default;
 
@@ -51,8 +52,7 @@ awaitable<void> UnderstandEndpoint::Serve(HttpCall& call) {
   } else if (body->batch) {
     co_await ServeBatch(call, *body, *memory);
   } else if (WantsEvents(call.request())) {
-    body->inputs.front().wants_events = true;
-    co_await ServeEvents(pipeline_, call, body->inputs.front(), memory->answer);
+    co_await ServeEvents(streams_, call, std::move(body->inputs.front()), body->resume);
   } else {
     co_await ServeOne(call, body->inputs.front(), *memory);
   }

@@ -8,17 +8,17 @@
 #include "base/object_pool.h"
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
+#include "ingress/stream/event_stream.h"
 #include "pipeline/understand.h"
 
 namespace loquat::ingress {
 
-inline constexpr std::size_t kJsonDepthMax = 16;
 // A batch lets other requests of its thread in between after so many inputs.
 inline constexpr std::size_t kBatchSlice = 8;
 
 class UnderstandEndpoint final : public Endpoint {
  public:
-  UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, const UnderstandBodyLimits& limits,
+  UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, EventStreams& streams, const UnderstandBodyLimits& limits,
                      const base::Clock& clock);
   ~UnderstandEndpoint() override;
 
@@ -32,6 +32,7 @@ class UnderstandEndpoint final : public Endpoint {
   boost::asio::awaitable<void> ServeBatch(HttpCall& call, const UnderstandBody& body, Memory& memory);
 
   pipeline::UnderstandPipeline& pipeline_;
+  EventStreams& streams_;
   const UnderstandBodyLimits limits_;
   const base::Clock& clock_;
   base::SharedObjectPool<Memory> memories_;

@@ -30,6 +30,7 @@ enum class TurnEnding : std::uint8_t {
 struct StreamOpen {
   UnderstandRequest request;  // Without a text.
   TurnEnding ending = TurnEnding::kClient;
+  bool single = false;  // One utterance and no more: its turn's id is that of the call.
   // Longest time from the end of a turn to its answer; zero: no limit of the client's.
   std::chrono::milliseconds turn_timeout{0};
 };

@@ -185,6 +185,9 @@ UnderstandStream::Utterance* UnderstandStream::Arriving(const std::string& id) {
     arriving_->id = id.empty() ? std::to_string(utterances_) : id;
     arriving_->request = setting_.open.request;
     arriving_->request.utterance.final = false;
+    if (arriving_->request.reference_time == base::WallTime{}) {
+      arriving_->request.reference_time = shared_.clock_.WallNow();
+    }
     arriving_->reading = shared_.readings_.Acquire();
   }
   return arriving_.get();
@@ -260,7 +263,7 @@ void UnderstandStream::Final(FinalText final) {
 
 base::CallContext UnderstandStream::CallOf(const std::string& utterance, const base::CancelSource& cancel) const {
   base::CallContext call = setting_.call;
-  call.request_id += "-" + utterance;
+  if (!setting_.open.single) call.request_id += "-" + utterance;
   call.received_at = shared_.clock_.Now();
   if (setting_.open.turn_timeout.count() > 0) {
     call.deadline = call.deadline.EarlierOf(base::Deadline::After(shared_.clock_, setting_.open.turn_timeout));
@@ -277,7 +280,6 @@ void UnderstandStream::EndTurn(TurnEndReason reason) {
   turn->named = utterance->named;
   turn->request = std::move(utterance->request);
   turn->request.utterance.final = true;
-  if (turn->request.reference_time == base::WallTime{}) turn->request.reference_time = shared_.clock_.WallNow();
   turn->revision = utterance->revision;
   turn->reason = reason;
   turn->history = std::move(utterance->history);
