@@ -35,12 +35,12 @@ Http1Connection::~Http1Connection() {
 
 void Http1Connection::BeginDrain() {
   draining_ = true;
-  exchange_.ForceClose();
+  exchange_.BeginDrain();
   if (idle_) conn_.SetReadDeadline(Now() + options_.timeouts.drain_idle_grace);
 }
 
 void Http1Connection::Abort() {
-  exchange_.CancelWork();
+  exchange_.Abort();
   conn_.Close();
 }
 
@@ -64,9 +64,9 @@ asio::awaitable<Http1Connection::Outcome> Http1Connection::Run() {
     ++requests_;
     const bool last = options_.requests_per_connection_max != 0 && requests_ >= options_.requests_per_connection_max;
     exchange_.Begin(head_, {in_.data().data() + head_.size, request_bytes_ - head_.size}, received_at_,
-                    head_.keep_alive && !draining_ && !last, in_.size() > request_bytes_);
-    co_await RunHandler();
-    if (!co_await exchange_.End()) co_return Outcome::kClose;
+                    head_.keep_alive && !draining_ && !last, buffered().substr(request_bytes_));
+    const bool handler_ended = co_await RunHandler();
+    if (!co_await exchange_.End(!handler_ended)) co_return Outcome::kClose;
     in_.Consume(request_bytes_);
     if (head_.headers.capacity() > kKeptHeaders) head_.headers = {};
     if (!exchange_.keep_alive()) {
@@ -76,15 +76,18 @@ asio::awaitable<Http1Connection::Outcome> Http1Connection::Run() {
   }
 }
 
-asio::awaitable<void> Http1Connection::RunHandler() {
+asio::awaitable<bool> Http1Connection::RunHandler() {
   auto& running = shard_.shared->exchanges;
   running.fetch_add(1, std::memory_order_relaxed);
+  bool ended = false;
   try {
     co_await shard_.shared->handler.Handle(exchange_);
+    ended = true;
   } catch (const std::exception&) {
     shard_.shared->observer.OnProtocolError("handler_exception");
   }
   running.fetch_sub(1, std::memory_order_relaxed);
+  co_return ended;
 }
 
 asio::awaitable<base::Result<std::size_t>> Http1Connection::ReadMore(std::size_t wanted) {

@@ -41,7 +41,8 @@ class Http1Connection final : public ServerConnection {
   asio::awaitable<Step> ReadBody();
   asio::awaitable<Step> ReadChunked();
   asio::awaitable<Step> ReadSized(std::uint64_t length);
-  asio::awaitable<void> RunHandler();
+  // False when it threw.
+  asio::awaitable<bool> RunHandler();
   // Reads more into the buffer. No value: the connection is over, `error` says why.
   asio::awaitable<base::Result<std::size_t>> ReadMore(std::size_t wanted);
   Step Refuse(const HttpFailure& failure);

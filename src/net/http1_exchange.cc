@@ -1,5 +1,7 @@
 #include "net/http1_exchange.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -29,6 +31,16 @@ std::string& TakeScratch(EventLoop& loop) {
   return scratch;
 }
 
+base::Error TooManyWebSockets(std::size_t max, std::chrono::milliseconds retry_after) {
+  return {
+      .code = base::Code::kUnavailable,
+      .message = fmt::format("the server already has {} WebSockets, its limit (websocket.connections_max); try again "
+                             "later",
+                             max),
+      .reason = "too_many_websockets",
+      .retry_after = retry_after};
+}
+
 }  // namespace
 
 // Shared with the coroutine that waits for the client to leave, which may end a little after the request.
@@ -46,7 +58,7 @@ Http1Exchange::~Http1Exchange() {
 }
 
 void Http1Exchange::Begin(const Http1Head& head, std::string_view body, base::TimePoint received_at, bool keep_alive,
-                          bool more_input) {
+                          std::string_view following) {
   request_.method = head.method;
   request_.target = head.target;
   request_.path = head.path;
@@ -61,7 +73,8 @@ void Http1Exchange::Begin(const Http1Head& head, std::string_view body, base::Ti
   answered_ = false;
   status_ = 0;
   keep_alive_ = keep_alive;
-  more_input_ = more_input;
+  following_ = following;
+  more_input_ = !following.empty();
   streaming_ = chunked_ = finished_ = false;
 }
 
@@ -190,6 +203,7 @@ void Http1Exchange::Refuse(int status, const base::Error& error, bool head_only)
 }
 
 base::CancelToken Http1Exchange::WatchDisconnect() {
+  if (websocket_) return websocket_->token();
   if (!watch_) {
     watch_ = std::make_shared<Watch>(conn_);
     if (broken_ || conn_.PeerGone()) {
@@ -220,14 +234,84 @@ void Http1Exchange::CancelWork() {
   if (watch_) watch_->source.Cancel();
 }
 
-asio::awaitable<bool> Http1Exchange::End() {
-  if (watch_) {
-    watch_->active = false;
-    conn_.CancelRead();
-    // One turn of the loop lets the watcher see it; the next read must not share the socket with it.
-    while (watch_->waiting) co_await asio::post(asio::use_awaitable);
-    watch_.reset();
+asio::awaitable<void> Http1Exchange::StopWatching() {
+  if (!watch_) co_return;
+  watch_->active = false;
+  conn_.CancelRead();
+  // One turn of the loop lets the watcher see it; the next read must not share the socket with it.
+  while (watch_->waiting) co_await asio::post(asio::use_awaitable);
+}
+
+void Http1Exchange::BeginDrain() {
+  keep_alive_ = false;
+  if (websocket_) websocket_->BeginDrain();
+}
+
+void Http1Exchange::Abort() {
+  CancelWork();
+  if (websocket_) websocket_->Abort();
+}
+
+base::Result<WebSocketHandshake> Http1Exchange::CheckUpgrade(const WebSocketAccept& accept) {
+  LOQUAT_ASSIGN(WebSocketHandshake agreed, CheckHandshake(request_, accept));
+  if (shard_.shared->draining.load(std::memory_order_relaxed)) {
+    return base::Error{.code = base::Code::kUnavailable,
+                       .message = "the server is stopping and takes no new WebSocket; connect again",
+                       .reason = "draining",
+                       .retry_after = shard_.shared->options.retry_after};
   }
+  return agreed;
+}
+
+void Http1Exchange::SwitchProtocols(const WebSocketHandshake& agreed, const WebSocketAccept& accept) {
+  std::vector<HttpHeader> headers = {
+      {"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Sec-WebSocket-Accept", agreed.accept_key}};
+  if (!agreed.subprotocol.empty()) headers.push_back({"Sec-WebSocket-Protocol", agreed.subprotocol});
+  const std::string deflate = agreed.deflate ? DeflateAnswer(*agreed.deflate) : std::string();
+  if (agreed.deflate) headers.push_back({"Sec-WebSocket-Extensions", deflate});
+  headers.insert(headers.end(), accept.headers.begin(), accept.headers.end());
+  answered_ = finished_ = true;
+  status_ = 101;
+  more_input_ = keep_alive_ = false;
+  std::string& scratch = TakeScratch(conn_.loop());
+  AppendResponseHead(scratch, {.status = status_, .headers = headers, .date = conn_.loop().HttpDate()});
+  Send(scratch, {});
+  shard_.shared->observer.OnRequest(request_.version, status_);
+}
+
+asio::awaitable<base::Result<WebSocket*>> Http1Exchange::AcceptWebSocket(const WebSocketAccept& accept) {
+  LOQUAT_CHECK(!answered_, "an exchange is answered once");
+  auto agreed = CheckUpgrade(accept);
+  std::optional<WebSocketSlot> slot;
+  if (agreed) {
+    slot = WebSocketSlot::Take(shard_.shared->websockets, accept.options->connections_max);
+    if (!slot) agreed = TooManyWebSockets(accept.options->connections_max, shard_.shared->options.retry_after);
+  }
+  if (!agreed) {
+    shard_.shared->observer.OnWebSocketRefused(agreed.error().reason);
+    co_return std::move(agreed).error();
+  }
+  co_await StopWatching();
+  SwitchProtocols(*agreed, accept);
+  if (!out_.empty() || broken_) LOQUAT_CO_TRY(co_await Flush());
+  if (!shard_.websockets) shard_.websockets = std::make_shared<WebSocketTools>();
+  websocket_ = std::make_unique<WebSocketConnection>(conn_, shard_, accept.options, agreed->deflate, *std::move(slot),
+                                                     following_);
+  if (watch_) websocket_->Adopt(watch_->source);
+  if (shard_.shared->draining.load(std::memory_order_relaxed)) websocket_->BeginDrain();
+  co_return websocket_.get();
+}
+
+asio::awaitable<bool> Http1Exchange::End(bool handler_failed) {
+  if (websocket_) {
+    co_await websocket_->Finish(handler_failed);
+    websocket_.reset();
+    watch_.reset();
+    co_return false;
+  }
+  co_await StopWatching();
+  watch_.reset();
+  if (status_ == 101) co_return false;  // The client left during the handshake.
   if (!answered_ && !broken_) {
     Refuse(500, {.code = base::Code::kInternal, .message = "the request was not answered", .reason = "no_answer"},
            request_.method == "HEAD");

@@ -21,6 +21,12 @@ class NetMetrics final : public NetObserver {
   void OnRequest(HttpVersion version, int status) override;
   void OnBytes(std::uint64_t read, std::uint64_t written) override;
   void OnProtocolError(std::string_view reason) override;
+  void OnWebSocketOpened(bool compressed) override;
+  void OnWebSocketClosed(std::uint16_t code, bool by_peer) override;
+  void OnWebSocketRefused(std::string_view reason) override;
+  void OnWebSocketMessage(Direction direction, std::uint64_t bytes) override;
+  void OnWebSocketPingMissed() override;
+  void OnWebSocketSlow(SlowAction action, std::uint64_t messages) override;
 
  private:
   static constexpr int kStatusFirst = 100;
@@ -34,6 +40,16 @@ class NetMetrics final : public NetObserver {
   observe::CounterFamily& refused_;
   observe::CounterFamily& requests_;
   observe::CounterFamily& errors_;
+  observe::Gauge& websockets_open_;
+  observe::CounterFamily& websockets_opened_;
+  observe::CounterFamily& websockets_closed_;
+  observe::CounterFamily& websockets_refused_;
+  observe::Counter& websocket_received_;
+  observe::Counter& websocket_sent_;
+  observe::Counter& websocket_received_bytes_;
+  observe::Counter& websocket_sent_bytes_;
+  observe::Counter& websocket_pings_missed_;
+  observe::CounterFamily& websocket_slow_;
   // Found once, then read without a lock: [version][status - kStatusFirst]. Released when stored and acquired when
   // read, so that a thread which sees the pointer sees the counter behind it.
   std::array<std::array<std::atomic<observe::Counter*>, kStatusEnd - kStatusFirst>, 3> request_cache_{};

@@ -18,6 +18,7 @@
 namespace loquat::net {
 
 class TlsContext;
+struct WebSocketTools;
 
 struct ServerShared {
   // `the_observer` may be null.
@@ -32,6 +33,7 @@ struct ServerShared {
   std::atomic<std::size_t> connections{0};
   std::atomic<std::size_t> listeners{0};
   std::atomic<std::size_t> exchanges{0};  // Requests whose handler has not ended.
+  std::atomic<std::size_t> websockets{0};
   std::atomic<bool> draining{false};
 
   // Told when the last connection or the last listener has gone.
@@ -83,7 +85,8 @@ struct ServerShard {
   EventLoop& loop;
   const std::shared_ptr<ServerShared> shared;
   ServerConnection* first = nullptr;
-  std::size_t lingering = 0;  // Connections that are only being emptied after a refusal.
+  std::shared_ptr<WebSocketTools> websockets;  // Made by the first WebSocket.
+  std::size_t lingering = 0;                   // Connections that are only being emptied after a refusal.
 };
 
 }  // namespace loquat::net

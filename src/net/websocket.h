@@ -89,7 +89,8 @@ class WebSocket {
   //   unavailable         websocket_lost: the connection broke; websocket_idle: the peer answers no ping
   //                       draining: the server stops. Finish what is under way and return; Send still works
   //   invalid_argument    websocket_protocol, websocket_payload: the peer broke the protocol (closed with 1002, 1007)
-  //   resource_exhausted  message_too_large (1009), too_many_fragments, control_flood (1008), slow_consumer (1013)
+  //   resource_exhausted  message_too_large (1009), too_many_fragments, control_flood, message_timeout (1008),
+  //                       slow_consumer (1013)
   virtual asio::awaitable<base::Result<WebSocketMessage>> Read() = 0;
   // The same, and nothing once `until` has passed without a message (within about a millisecond of it). The connection
   // goes on as before.

@@ -22,6 +22,10 @@ void Declare(config::Section<WebSocketOptions>& section) {
   section.Key("control_frames_max", &WebSocketOptions::control_frames_max)
       .Range(1, 1'000'000)
       .Help("Pings and pongs that a client may send within ten seconds; more close the connection with 1008.");
+  section.Key("message_timeout", &WebSocketOptions::message_timeout)
+      .Range(milliseconds(100), milliseconds(hours(1)))
+      .Help(
+          "How long one message may take to arrive, from its first byte on; then the connection is closed with 1008.");
   section.Key("ping_interval", &WebSocketOptions::ping_interval)
       .Range(milliseconds(0), milliseconds(hours(1)))
       .Help("A client that was silent for so long is pinged; 0: never.");
