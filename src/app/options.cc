@@ -240,6 +240,7 @@ void Declare(config::Section<Options>& section) {
   section.Sub("delivery", &Options::delivery).Help("How answers go out.");
   section.Sub("stream", &Options::stream).Help("Text that arrives bit by bit.");
   section.Sub("resume", &Options::resume).NeedsRestart().Help("Streams that a client may drop and take up again.");
+  section.Sub("websocket", &Options::websocket).Help("The WebSocket of /v1/stream.");
   section.Sub("log", &Options::log).Help("The structured log.");
   section.Check(CheckModelNames);
 }

@@ -17,6 +17,7 @@
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
 #include "ingress/stream/event_log.h"
+#include "net/websocket_options.h"
 #include "observe/log.h"
 #include "pipeline/frame_encoders.h"
 #include "pipeline/reply_policy.h"
@@ -118,6 +119,7 @@ struct Options {
   response::DeliveryPolicy delivery;
   pipeline::StreamOptions stream;
   ingress::StreamLogsOptions resume;
+  net::WebSocketOptions websocket;
   LogOptions log;
 };
 void Declare(config::Section<Options>& section);

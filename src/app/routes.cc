@@ -12,6 +12,7 @@
 #include "ingress/openai/completions_handler.h"
 #include "ingress/openai/embeddings_handler.h"
 #include "ingress/openai/models_handler.h"
+#include "ingress/stream/websocket_endpoint.h"
 
 namespace loquat::app {
 namespace {
@@ -39,6 +40,7 @@ std::string RouteOf(std::string_view path) {
 struct Routes::Endpoints {
   Endpoints(const Options& options, const RouteParts& parts)
       : streams(parts.streams, options.resume, options.understand.text_bytes_max),
+        websocket(streams, options.websocket, parts.clock),
         understand(parts.understand, streams,
                    {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max},
                    parts.clock),
@@ -57,6 +59,7 @@ struct Routes::Endpoints {
         router({.api_keys = options.server.api_keys, .cors_origins = options.server.cors_origins}, parts.clock,
                parts.log, parts.metrics) {
     router.Add("POST", "/v1/understand", Access::kKey, understand);
+    router.Add("GET", "/v1/stream", Access::kKey, websocket);
     router.Add("POST", "/v1/chat/completions", Access::kKey, chat);
     router.Add("POST", "/v1/completions", Access::kKey, completions);
     router.Add("POST", "/v1/embeddings", Access::kKey, embeddings);
@@ -77,6 +80,7 @@ struct Routes::Endpoints {
   }
 
   ingress::EventStreams streams;
+  ingress::WebSocketEndpoint websocket;
   ingress::UnderstandEndpoint understand;
   ingress::openai::ChatEndpoint chat;
   ingress::openai::CompletionsEndpoint completions;
@@ -102,6 +106,10 @@ Routes::~Routes() = default;
 
 net::HttpHandler& Routes::handler() {
   return endpoints_->router;
+}
+
+void Routes::Reload(const Options& fresh) {
+  endpoints_->websocket.SetOptions(fresh.websocket);
 }
 
 std::vector<std::pair<std::string, observe::LatencyHistogram>> Routes::Latencies() const {

@@ -43,6 +43,8 @@ class Routes {
   ~Routes();
 
   net::HttpHandler& handler();
+  // What may change while serving.
+  void Reload(const Options& fresh);
   std::vector<std::pair<std::string, observe::LatencyHistogram>> Latencies() const;
 
  private:

@@ -224,6 +224,7 @@ void Server::Parts::Reload(const Options& fresh) {
   settings.reply = reply.value_or(before->reply);
   understand.SetSettings(std::move(settings));
   streams.SetOptions(fresh.stream);
+  routes.Reload(fresh);
   log.SetLevel(fresh.log.level);
 }
 

@@ -331,7 +331,8 @@ void WebSocketConnection::TakeControl(WebSocketDecoder::Event event) {
 }
 
 base::Error WebSocketConnection::Draining() {
-  return Ended(base::Code::kUnavailable, "draining", "the server stops: no further message is read");
+  return Ended(base::Code::kUnavailable, std::string(kWebSocketDraining),
+               "the server stops: no further message is read");
 }
 
 base::TimePoint WebSocketConnection::NextCheck() const {
@@ -443,6 +444,12 @@ asio::awaitable<base::Status> WebSocketConnection::SendAwait(std::string_view da
   const std::size_t size = data.size() + kFrameHeadBytesMax + WebSocketSendQueue::kFrameOverheadBytes;
   while (!end_ && !queue_.HasRoom(size)) co_await AwaitWriter();
   co_return Send(data, how);
+}
+
+asio::awaitable<base::Status> WebSocketConnection::AwaitRoom() {
+  while (!end_ && queue_.bytes() > options_->send_bytes_max / 2) co_await AwaitWriter();
+  if (end_) co_return *end_;
+  co_return base::Status();
 }
 
 void WebSocketConnection::SendControl(WebSocketOpcode opcode, std::string_view payload) {

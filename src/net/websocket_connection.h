@@ -64,6 +64,7 @@ class WebSocketConnection final : public WebSocket {
   base::Result<std::optional<WebSocketMessage>> TryRead() override;
   base::Status Send(std::string_view data, WebSocketSend how) override;
   asio::awaitable<base::Status> SendAwait(std::string_view data, WebSocketSend how) override;
+  asio::awaitable<base::Status> AwaitRoom() override;
   std::size_t queued_bytes() const override { return queue_.bytes(); }
   void Close(std::uint16_t code, std::string_view reason) override;
   bool closed() const override { return end_ != nullptr; }
