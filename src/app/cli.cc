@@ -109,6 +109,15 @@ void Cli::AddTrainAndEval() {
                       "Text file: lines that no intent covers; # starts a comment")
       ->allow_extra_args(false);  // So that files may follow it.
   command->add_option("--threads", eval.threads, "0: one a core");
+  CLI::Option* incremental = command->add_flag(
+      "--incremental", eval.incremental,
+      "Type each example character by character: time per update, how early, promises taken back, ends of turns");
+  command
+      ->add_option("--early-risk", eval.early_risk_max,
+                   "Risk up to which a field is called stable before the end (with --incremental)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(incremental)
+      ->capture_default_str();
   command->add_flag("--json", eval.json, "All figures as JSON");
   command->callback([this] { exit_code = Eval(eval); });
 }

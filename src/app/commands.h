@@ -60,6 +60,8 @@ struct EvalArguments {
   std::vector<std::string> files;
   std::string model;
   std::vector<std::string> out_of_scope;  // Files of lines that no intent covers.
+  bool incremental = false;               // Typed character by character instead.
+  float early_risk_max = 0.01F;           // As understanding::UnderstandOptions; with `incremental`.
   std::uint32_t threads = 0;
   bool json = false;
 };

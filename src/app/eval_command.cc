@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "understanding/dataset_reader.h"
 #include "understanding/evaluation.h"
+#include "understanding/incremental_evaluation.h"
 #include "understanding/understander.h"
 
 namespace loquat::app {
@@ -35,31 +36,70 @@ base::Status AddForeignLines(const std::string& path, understanding::Dataset& da
   return {};
 }
 
-base::Result<understanding::Evaluation> Run(const EvalArguments& arguments) {
-  LOQUAT_ASSIGN(understanding::Dataset dataset, understanding::ReadDataset(arguments.files));
-  for (const std::string& file : arguments.out_of_scope) LOQUAT_TRY(AddForeignLines(file, dataset));
+struct Subject {
+  understanding::Dataset dataset;
+  std::shared_ptr<const understanding::Understander> understander;
+};
+
+base::Result<Subject> Load(const EvalArguments& arguments) {
+  Subject subject;
+  LOQUAT_ASSIGN(subject.dataset, understanding::ReadDataset(arguments.files));
+  for (const std::string& file : arguments.out_of_scope) LOQUAT_TRY(AddForeignLines(file, subject.dataset));
   LOQUAT_ASSIGN(const std::string path, ModelPathOr(arguments.model));
-  LOQUAT_ASSIGN(const auto understander, understanding::Understander::Load(path, ForcedIsa()));
+  LOQUAT_ASSIGN(subject.understander, understanding::Understander::Load(path, ForcedIsa()));
+  return subject;
+}
+
+base::Result<understanding::Evaluation> Run(const EvalArguments& arguments) {
+  LOQUAT_ASSIGN(const Subject subject, Load(arguments));
   const base::SystemClock clock;
   ProgressBar bar(STDERR_FILENO, clock);
   const auto make = [&]() -> understanding::UnderstandFunction {
     auto workspace = std::make_shared<understanding::WorkspacePtr>(understanding::Understander::NewWorkspace());
-    return [&understander, workspace](std::string_view text, domain::Frame& frame) {
+    return [&subject, workspace](std::string_view text, domain::Frame& frame) {
       domain::Utterance utterance;
       utterance.text = text;
-      return understander->Understand(utterance, {}, **workspace, frame);
+      return subject.understander->Understand(utterance, {}, **workspace, frame);
     };
   };
   const auto progress = [&](double fraction) {
     bar.Show(fraction, "evaluating");
     return true;
   };
-  return understanding::Evaluate(make, dataset, {.threads = arguments.threads, .progress = progress});
+  return understanding::Evaluate(make, subject.dataset, {.threads = arguments.threads, .progress = progress});
+}
+
+base::Result<understanding::IncrementalEvaluation> RunIncremental(const EvalArguments& arguments) {
+  LOQUAT_ASSIGN(const Subject subject, Load(arguments));
+  const base::SystemClock clock;
+  ProgressBar bar(STDERR_FILENO, clock);
+  understanding::IncrementalEvaluateOptions options;
+  options.understand.early_risk_max = arguments.early_risk_max;
+  options.progress = [&](double fraction) {
+    bar.Show(fraction, "evaluating");
+    return true;
+  };
+  return understanding::EvaluateIncremental(*subject.understander, subject.dataset, options);
+}
+
+int EvalIncremental(const EvalArguments& arguments) {
+  const auto evaluation = RunIncremental(arguments);
+  if (!evaluation.has_value()) return Fail(evaluation.error());
+  std::string out;
+  if (arguments.json) {
+    understanding::WriteIncrementalJson(*evaluation, out);
+    out += '\n';
+  } else {
+    understanding::WriteIncrementalText(*evaluation, out);
+  }
+  fmt::print("{}", out);
+  return kExitOk;
 }
 
 }  // namespace
 
 int Eval(const EvalArguments& arguments) {
+  if (arguments.incremental) return EvalIncremental(arguments);
   const auto evaluation = Run(arguments);
   if (!evaluation.has_value()) return Fail(evaluation.error());
   std::string out;

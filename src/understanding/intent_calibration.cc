@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "understanding/cholesky.h"
 #include "understanding/deterministic_math.h"
 
 namespace loquat::understanding {
@@ -102,28 +103,6 @@ void Collect(const HeldOut& held_out, bool all_foreign, const IntentCalibration&
 using Vector = std::array<double, kVerdictInputs>;
 using Matrix = std::array<Vector, kVerdictInputs>;
 
-// Solves m x = v for a symmetric positive definite m by Cholesky's decomposition; overwrites both.
-Vector Solve(Matrix& m, Vector& v) {
-  constexpr std::size_t n = kVerdictInputs;
-  for (std::size_t j = 0; j < n; ++j) {
-    for (std::size_t k = 0; k < j; ++k) m[j][j] -= m[j][k] * m[j][k];
-    m[j][j] = std::sqrt(std::max(m[j][j], 1e-12));
-    for (std::size_t i = j + 1; i < n; ++i) {
-      for (std::size_t k = 0; k < j; ++k) m[i][j] -= m[i][k] * m[j][k];
-      m[i][j] /= m[j][j];
-    }
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t k = 0; k < i; ++k) v[i] -= m[i][k] * v[k];
-    v[i] /= m[i][i];
-  }
-  for (std::size_t i = n; i-- > 0;) {
-    for (std::size_t k = i + 1; k < n; ++k) v[i] -= m[k][i] * v[k];
-    v[i] /= m[i][i];
-  }
-  return v;
-}
-
 struct Standard {
   Vector mean = {};
   Vector scale = {};
@@ -179,7 +158,7 @@ void FitVerdict(std::vector<WeightedInputs>& rows, IntentCalibration& calibratio
       gradient[i] -= i == 0 ? 0 : ridge * weights[i];
       hessian[i][i] += ridge;
     }
-    const Vector change = Solve(hessian, gradient);
+    const Vector change = SolveCholesky(hessian, gradient);
     for (std::size_t i = 0; i < kVerdictInputs; ++i) weights[i] += std::clamp(change[i], -4.0, 4.0);
   }
   double bias = weights[0];

@@ -186,14 +186,15 @@ void IntentTrainingRun::Prepare(bool foreign) {
 }
 
 base::Status IntentTrainingRun::Run(IntentTraining& training) {
+  const bool judged = options_.calibration == nullptr;
   const bool foreign =
-      corpus_.out_of_scope_examples < kOutOfScopeEnough && corpus_.intents.size() >= kForeignIntentsMin;
+      judged && corpus_.out_of_scope_examples < kOutOfScopeEnough && corpus_.intents.size() >= kForeignIntentsMin;
   Prepare(foreign);
   std::vector<Job> jobs;
   jobs.push_back({kFull, Half::kLinear});  // The longest first.
   jobs.push_back({kFull, Half::kHidden});
   for (std::uint32_t fold = 0; fold <= kFull + (foreign ? kForeignRuns : 0); ++fold) {
-    if (fold == kFull) continue;
+    if (fold == kFull || !judged) continue;
     jobs.push_back({fold, Half::kLinear});
     jobs.push_back({fold, Half::kHidden});
   }
@@ -203,13 +204,15 @@ base::Status IntentTrainingRun::Run(IntentTraining& training) {
   if (cancelled_.load(std::memory_order_relaxed)) {
     return base::Error{.code = base::Code::kCancelled, .message = "training was stopped", .reason = "cancelled"};
   }
-  const IntentHeader header{.intents = held_out_.intents,
-                            .out_of_scope = corpus_.out_of_scope_class ? 1U : 0U,
-                            .class_width = class_width_,
-                            .hidden_width = hidden_width_,
-                            .features = static_cast<std::uint32_t>(vocabulary_.features.size()),
-                            .calibration = FitCalibration(held_out_, foreign_, options_.rejected_max)};
-  training.metrics = MeasureCalibration(held_out_, header.calibration);
+  const IntentHeader header{
+      .intents = held_out_.intents,
+      .out_of_scope = corpus_.out_of_scope_class ? 1U : 0U,
+      .class_width = class_width_,
+      .hidden_width = hidden_width_,
+      .features = static_cast<std::uint32_t>(vocabulary_.features.size()),
+      .calibration = judged ? FitCalibration(held_out_, foreign_, options_.rejected_max) : *options_.calibration};
+  if (judged) training.metrics = MeasureCalibration(held_out_, header.calibration);
+  training.calibration = header.calibration;
   training.features = header.features;
   training.sections = PackIntentSections(header, corpus_, vocabulary_, linear_, hidden_);
   return {};

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "understanding/dataset.h"
+#include "understanding/intent_format.h"
 
 namespace loquat::understanding {
 
@@ -20,13 +21,16 @@ struct IntentTrainOptions {
   std::uint64_t seed = 1;
   std::size_t model_bytes_max = 48u << 20;  // The features that tell least are left out until the sections fit.
   double rejected_max = -1;                 // As TrainOptions.
-  std::string force_isa;                    // As UnderstanderOptions; the result does not depend on it.
+  // Given: no cross-validation; the model is of use to judge others by, and has no metrics. Lives as long as the call.
+  const IntentCalibration* calibration = nullptr;
+  std::string force_isa;                 // As UnderstanderOptions; the result does not depend on it.
   std::function<bool(double)> progress;  // One call at a time, from any training thread; false: stop with kCancelled.
 };
 
 struct IntentTraining {
   std::vector<std::pair<std::string, std::vector<std::byte>>> sections;  // Name and bytes.
   std::vector<std::string> intents;
+  IntentCalibration calibration;
   std::uint64_t features = 0;
   std::uint64_t out_of_scope_examples = 0;
   std::vector<std::pair<std::string, double>> metrics;  // "intent_accuracy", "intent_ece", "out_of_scope_recall", ...

@@ -11,11 +11,13 @@
 #include "understanding/intent_trainer.h"
 #include "understanding/model_folder.h"
 #include "understanding/slot_trainer.h"
+#include "understanding/stability_trainer.h"
 
 namespace loquat::understanding {
 namespace {
 
-constexpr double kIntentShare = 0.6;  // Of the progress, where both halves are trained.
+// Parts of the progress, as long as each takes: the intents, the slots, and both again for what is stable.
+constexpr double kIntentWork = 6, kSlotWork = 4, kStabilityWork = 4;
 
 // SHA-256 of everything training reads, each field ended by a zero byte, which no field holds.
 std::string DataHash(const Dataset& dataset) {
@@ -50,6 +52,7 @@ std::string DataHash(const Dataset& dataset) {
 struct Plan {
   bool intents = false;
   bool slots = false;
+  bool stability = false;
 };
 
 base::Result<Plan> PlanFor(const Dataset& dataset, const TrainOptions& options) {
@@ -63,6 +66,7 @@ base::Result<Plan> PlanFor(const Dataset& dataset, const TrainOptions& options) 
   }
   plan.intents &= options.intents;
   plan.slots &= options.slots;
+  plan.stability = plan.intents && options.stability;
   if (plan.intents || plan.slots) return plan;
   return base::InvalidArgument(fmt::format(
       "{} examples hold nothing to learn: label at least two intents, or annotate entities", dataset.examples.size()));
@@ -85,11 +89,12 @@ class Reporter {
 };
 
 base::Status AddIntents(const Dataset& dataset, const TrainOptions& options, std::function<bool(double)> progress,
-                        ModelFolderWriter& writer, TrainSummary& summary) {
+                        ModelFolderWriter& writer, TrainSummary& summary, IntentCalibration& calibration) {
   IntentTrainOptions train{.threads = options.threads,
                            .seed = options.seed,
                            .model_bytes_max = options.intent_bytes_max,
                            .rejected_max = options.rejected_max,
+                           .calibration = nullptr,
                            .force_isa = {},
                            .progress = std::move(progress)};
   LOQUAT_ASSIGN(IntentTraining training, TrainIntents(dataset, train));
@@ -103,6 +108,7 @@ base::Status AddIntents(const Dataset& dataset, const TrainOptions& options, std
   summary.out_of_scope_examples = training.out_of_scope_examples;
   summary.warnings.insert(summary.warnings.end(), training.warnings.begin(), training.warnings.end());
   manifest.intents = std::move(training.intents);
+  calibration = training.calibration;
   return {};
 }
 
@@ -124,6 +130,52 @@ base::Status AddSlots(const Dataset& dataset, const TrainOptions& options, std::
   return {};
 }
 
+// A model of the same kind that never saw the examples held out.
+base::Result<std::shared_ptr<const Understander>> TrainReader(const Dataset& kept, const Plan& plan,
+                                                              const TrainOptions& options,
+                                                              const IntentCalibration& calibration,
+                                                              const std::function<bool(double)>& progress) {
+  const double slot_share = plan.slots ? 0.5 : 0;
+  ModelFolderWriter writer;
+  IntentTrainOptions intents{.threads = options.threads,
+                             .seed = options.seed,
+                             .model_bytes_max = options.intent_bytes_max,
+                             .rejected_max = options.rejected_max,
+                             .calibration = &calibration,
+                             .force_isa = {},
+                             .progress = {}};
+  if (progress) intents.progress = [&](double done) { return progress((1 - slot_share) * done); };
+  LOQUAT_ASSIGN(IntentTraining training, TrainIntents(kept, intents));
+  for (const auto& [name, bytes] : training.sections) writer.AddSection(name, bytes);
+  writer.manifest().intents = std::move(training.intents);
+  const bool annotated = std::ranges::any_of(kept.examples, [](const Example& e) { return !e.entities.empty(); });
+  if (plan.slots && annotated) {
+    SlotTrainOptions slots;
+    slots.model_bytes_max = options.slot_bytes_max;
+    slots.threads = options.threads;
+    slots.seed = options.seed;
+    if (progress) slots.progress = [&](double done) { return progress(1 - slot_share + slot_share * done); };
+    LOQUAT_ASSIGN(const SlotTraining tagger, TrainSlots(kept, slots));
+    writer.AddSection(std::string(kSlotSection), tagger.section);
+  }
+  const auto [manifest, weights] = writer.Serialize();
+  LOQUAT_ASSIGN(ModelFolder folder, ModelFolder::FromBytes("held-out", manifest, weights, {.verify_hashes = false}));
+  return Understander::FromFolder(std::move(folder));
+}
+
+base::Status AddStability(const Dataset& dataset, const Plan& plan, const TrainOptions& options,
+                          const IntentCalibration& calibration, const std::function<bool(double)>& progress,
+                          ModelFolderWriter& writer) {
+  const std::vector<bool> held_out = HoldOut(dataset);
+  LOQUAT_ASSIGN(const auto reader, TrainReader(Kept(dataset, held_out), plan, options, calibration, progress));
+  const StabilityTraining training = TrainStability(dataset, held_out, *reader, options.threads);
+  for (const auto& [name, bytes] : training.sections) writer.AddSection(name, bytes);
+  ModelManifest& manifest = writer.manifest();
+  manifest.features.emplace_back("stability", "risks counted on utterances read character by character, held out");
+  manifest.metrics.insert(manifest.metrics.end(), training.metrics.begin(), training.metrics.end());
+  return {};
+}
+
 }  // namespace
 
 base::Result<TrainSummary> Train(const Dataset& dataset, const std::string& out_dir, const TrainOptions& options) {
@@ -138,12 +190,19 @@ base::Result<TrainSummary> Train(const Dataset& dataset, const std::string& out_
   writer.manifest().training_examples = dataset.examples.size();
   writer.manifest().training_data_sha256 = DataHash(dataset);
   const Reporter reporter(options);
-  const double middle = plan.intents ? (plan.slots ? kIntentShare : 1.0) : 0.0;
+  const double intent_work = plan.intents ? kIntentWork : 0;
+  const double work = intent_work + (plan.slots ? kSlotWork : 0);
+  const double total = work + (plan.stability ? kStabilityWork : 0);
+  IntentCalibration calibration;
   if (plan.intents) {
-    LOQUAT_TRY(AddIntents(dataset, options, reporter.Part("intents", 0, middle), writer, summary));
+    LOQUAT_TRY(
+        AddIntents(dataset, options, reporter.Part("intents", 0, intent_work / total), writer, summary, calibration));
   }
   if (plan.slots) {
-    LOQUAT_TRY(AddSlots(dataset, options, reporter.Part("slots", middle, 1), writer, summary));
+    LOQUAT_TRY(AddSlots(dataset, options, reporter.Part("slots", intent_work / total, work / total), writer, summary));
+  }
+  if (plan.stability) {
+    LOQUAT_TRY(AddStability(dataset, plan, options, calibration, reporter.Part("stability", work / total, 1), writer));
   }
   reporter.Report("writing", 1);
   LOQUAT_TRY(writer.Write(out_dir));

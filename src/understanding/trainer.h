@@ -18,7 +18,7 @@
 namespace loquat::understanding {
 
 struct TrainProgress {
-  std::string_view stage;  // "features", "intents", "calibration", "slots", "writing".
+  std::string_view stage;  // "intents", "slots", "stability", "writing".
   double fraction = 0;     // Of the whole training, in [0, 1]; never goes back.
 };
 
@@ -26,7 +26,8 @@ struct TrainOptions {
   unsigned threads = 0;  // Zero: one a core.
   std::uint64_t seed = 1;
   bool intents = true;
-  bool slots = true;  // Only where examples have entities.
+  bool slots = true;      // Only where examples have entities.
+  bool stability = true;  // What is stable while text arrives; only where intents are trained.
   // What the intent half may take in the model; the features that tell least are left out until it fits.
   std::size_t intent_bytes_max = 48u << 20;
   std::size_t slot_bytes_max = 3u << 20;  // The same of the slot half.

@@ -10,8 +10,7 @@
 #include "kernels/isa.h"
 #include "text/segment.h"
 #include "understanding/intent_format.h"
-#include "understanding/intent_model.h"
-#include "understanding/slot_tagger.h"
+#include "understanding/understander_parts.h"
 
 namespace loquat::understanding {
 namespace {
@@ -54,29 +53,6 @@ domain::Locale DetectLocale(std::span<const text::Token> tokens) {
 }
 
 }  // namespace
-
-class Understander::Workspace {
- public:
-  std::vector<text::Token> tokens;
-  text::FilteredTokens filtered;  // What the intent is ranked by, under a filter.
-  std::size_t gap = 0;  // tokens[gap] is the first after the part that kMiddle cut out; zero: nothing was cut out.
-  IntentWorkspace intent;
-  std::vector<std::uint32_t> order;  // Intents, best first as far as they are listed.
-  SlotTagger::WorkspacePtr slots = SlotTagger::NewWorkspace();
-  std::vector<domain::Slot> more_slots;
-};
-
-struct Understander::Parts {
-  ModelFolder folder;
-  std::optional<IntentModel> intent;
-  std::shared_ptr<const SlotTagger> slots;
-
-  base::Status Tokenize(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
-                        domain::Frame& frame) const;
-  base::Status RankIntents(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
-                           domain::Frame& frame) const;
-  void TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame) const;
-};
 
 base::Status Understander::Parts::Tokenize(std::string_view text, const UnderstandOptions& options,
                                            Workspace& workspace, domain::Frame& frame) const {
@@ -140,6 +116,33 @@ void Understander::Parts::TagSlots(std::string_view text, Workspace& workspace, 
   std::ranges::move(workspace.more_slots, std::back_inserter(frame.slots));
 }
 
+std::unique_ptr<UtteranceMemory> Understander::Workspace::TakeMemory() {
+  if (spare_.empty()) return std::make_unique<UtteranceMemory>();
+  std::unique_ptr<UtteranceMemory> memory = std::move(spare_.back());
+  spare_.pop_back();
+  return memory;
+}
+
+void Understander::Workspace::GiveMemory(std::unique_ptr<UtteranceMemory> memory) {
+  if (spare_.size() < kSpareMemories && memory->bytes() <= kSpareMemoryBytes) spare_.push_back(std::move(memory));
+}
+
+IntentSigns Understander::Parts::SignsOf(const Workspace& workspace) const {
+  if (!workspace.ranked) return {};
+  const std::span<const float> p = workspace.intent.probabilities;
+  const auto best = static_cast<std::uint32_t>(std::ranges::max_element(p) - p.begin());
+  float second = 0;
+  for (std::size_t k = 0; k < p.size(); ++k) {
+    if (k != best) second = std::max(second, p[k]);
+  }
+  return {.known = true,
+          .best = best,
+          .best_share = p[best],
+          .second_share = second,
+          .out_of_scope = workspace.intent.out_of_scope_probability,
+          .threshold = intent->threshold()};
+}
+
 Understander::Understander(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Understander::~Understander() = default;
 
@@ -152,7 +155,7 @@ base::Result<std::shared_ptr<const Understander>> Understander::Load(const std::
 base::Result<std::shared_ptr<const Understander>> Understander::FromFolder(ModelFolder folder,
                                                                            const UnderstanderOptions& options) {
   LOQUAT_ASSIGN(const kernels::Isa isa, kernels::ChooseIsa(options.force_isa));
-  std::unique_ptr<Parts> parts(new Parts{.folder = std::move(folder), .intent = {}, .slots = {}});
+  std::unique_ptr<Parts> parts(new Parts{.folder = std::move(folder), .intent = {}, .slots = {}, .stability = {}});
   if (parts->folder.HasSection(kIntentHeaderSection)) {
     LOQUAT_ASSIGN(parts->intent, IntentModel::Load(parts->folder, kernels::RowKernelsFor(isa)));
   } else if (!parts->folder.manifest().intents.empty()) {
@@ -162,11 +165,18 @@ base::Result<std::shared_ptr<const Understander>> Understander::FromFolder(Model
     LOQUAT_ASSIGN(const auto section, parts->folder.Section(kSlotSection));
     LOQUAT_ASSIGN(parts->slots, SlotTagger::Load(section));
   }
+  if (parts->folder.HasSection(kStabilityHeaderSection)) {
+    LOQUAT_ASSIGN(parts->stability, StabilityModel::Load(parts->folder));
+  }
   return std::shared_ptr<const Understander>(new Understander(std::move(parts)));
 }
 
 std::unique_ptr<Understander::Workspace, void (*)(Understander::Workspace*)> Understander::NewWorkspace() {
   return {new Workspace, [](Workspace* workspace) { delete workspace; }};
+}
+
+bool Understander::knows_stability() const {
+  return parts_->stability.has_value();
 }
 
 const ModelManifest& Understander::manifest() const {
@@ -187,7 +197,8 @@ base::Status Understander::Understand(const domain::Utterance& utterance, const 
   frame.timings.tokenize = lap.Next();
   const bool tag = options.want_slots && parts_->slots != nullptr;
   const bool rank = (options.want_intent || tag) && parts_->intent.has_value();
-  if (rank && !workspace.tokens.empty()) {
+  workspace.ranked = rank && !workspace.tokens.empty();
+  if (workspace.ranked) {
     LOQUAT_TRY(parts_->RankIntents(utterance.text, options, workspace, frame));
     frame.timings.intent = lap.Next();
   } else {

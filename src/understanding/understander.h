@@ -36,7 +36,8 @@ struct UnderstandOptions {
   // nothing. Lives as long as the call.
   const text::FilterChain* intent_filter = nullptr;
   base::WallTime reference_time =
-      {};  // What "tomorrow" counts from; the epoch: slots get no normal form for relative times.
+      {};                        // What "tomorrow" counts from; the epoch: slots get no normal form for relative times.
+  float early_risk_max = 0.01F;  // A field of a text that is arriving is stable up to this risk; zero: never.
   std::int32_t utc_offset_minutes = 0;  // Of the user's time zone at `reference_time`, east positive.
 };
 
@@ -47,7 +48,7 @@ struct UnderstanderOptions {
   std::string force_isa;      // "scalar", "avx2" or "avx512"; empty: the best this machine has.
 };
 
-class Understander {
+class Understander : public std::enable_shared_from_this<Understander> {
  public:
   class Workspace;  // See workspace() below.
 
@@ -71,9 +72,13 @@ class Understander {
 
   const ModelManifest& manifest() const;
   const std::vector<std::string>& intents() const { return manifest().intents; }
+  // Whether the model knows what is stable in a text that is still arriving (incremental_reader.h).
+  bool knows_stability() const;
+
+  struct Parts;  // understander_parts.h; for this folder alone.
+  const Parts& parts() const { return *parts_; }
 
  private:
-  struct Parts;
   explicit Understander(std::unique_ptr<Parts> parts);
   const std::unique_ptr<const Parts> parts_;
 };

@@ -1,0 +1,49 @@
+// What is remembered of an utterance that is arriving, from one update to the next. For incremental_reader.cc and the
+// workspace that keeps spare ones. One thread at a time.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "domain/frame.h"
+#include "text/segment.h"
+#include "understanding/understander.h"
+
+namespace loquat::understanding {
+
+// What was promised of one field.
+struct Promise {
+  bool made = false;
+  bool broken = false;      // Taken back once: not to be made again.
+  std::uint32_t value = 0;  // Meaning is the field's.
+
+  // The field has this value at this risk. Returns whether it is stable.
+  bool Keep(std::uint32_t now, float risk, float risk_max);
+};
+
+struct UtteranceMemory {
+  std::weak_ptr<const Understander> reader;  // Who read it last: keeps no model alive, and tells a new one from it.
+  std::string text;                          // As read last.
+  bool read = false;                         // `text` was read to the end.
+
+  Promise intent, out_of_scope, locale;
+  std::vector<std::uint64_t> slots;  // Keys of those promised.
+  bool slots_broken = false;
+  std::uint32_t best = 0;  // The first intent, since `held_from` characters.
+  std::uint32_t held_from = 0;
+  bool ranked = false;
+
+  // Forgets everything but the memory itself.
+  void Clear();
+  // Forgets what was promised.
+  void ClearPromises();
+  std::size_t bytes() const;
+};
+
+// Of a slot: what it says and where.
+std::uint64_t SlotKey(const domain::Slot& slot);
+
+}  // namespace loquat::understanding
