@@ -64,4 +64,14 @@ base::Status Assistant::Understand(const domain::Utterance& utterance, const und
   return {};
 }
 
+base::Status Assistant::Read(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,
+                             understanding::Understander::Workspace& workspace,
+                             understanding::IncrementalReader& reader, domain::Frame& frame,
+                             domain::FrameStability& stability) const {
+  LOQUAT_TRY(reader.Update(*understander, utterance, options, workspace, frame, stability));
+  values.Apply(utterance.text, {.utc = options.reference_time, .utc_offset_minutes = options.utc_offset_minutes},
+               frame);
+  return {};
+}
+
 }  // namespace loquat::pipeline

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "context/dialogue_domain.h"
 #include "response/replies.h"
+#include "understanding/incremental_reader.h"
 #include "understanding/understander.h"
 #include "understanding/values/value_normalizer.h"
 
@@ -30,6 +31,11 @@ struct Assistant {
   // Understands, and gives each slot's value its normal form. Errors: those of Understander::Understand.
   base::Status Understand(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,
                           understanding::Understander::Workspace& workspace, domain::Frame& frame) const;
+
+  // The same of text that is still arriving; `reader` is that of its utterance.
+  base::Status Read(const domain::Utterance& utterance, const understanding::UnderstandOptions& options,
+                    understanding::Understander::Workspace& workspace, understanding::IncrementalReader& reader,
+                    domain::Frame& frame, domain::FrameStability& stability) const;
 
   // By its model or by its domain.
   bool KnowsIntent(std::string_view intent) const;

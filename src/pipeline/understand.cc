@@ -24,6 +24,24 @@ base::Status MayEnter(std::string_view stage, const base::CallContext& call, bas
   return {};
 }
 
+understanding::UnderstandOptions OptionsFor(const UnderstandRequest& request, const UnderstandSettings& settings) {
+  return {.want_intent = request.want_intent,
+          .want_slots = request.want_slots,
+          .ranking_max = settings.ranking_max,
+          .tokens_max = settings.tokens_max,
+          .truncation = settings.truncation,
+          .intent_filter = settings.intent_filter.get(),
+          .reference_time = request.reference_time,
+          .early_risk_max = settings.early_risk_max,
+          .utc_offset_minutes = request.utc_offset_minutes};
+}
+
+// Says which field was at fault.
+base::Error AtText(base::Error error) {
+  if (error.code == base::Code::kInvalidArgument && error.param.empty()) error.param = "/text";
+  return error;
+}
+
 base::Error NoEmbeddingModel() {
   return {.code = base::Code::kFailedPrecondition,
           .message = "this server has no encoder for embeddings (encoders.embedding.model); leave the feature out",
@@ -102,7 +120,7 @@ awaitable<base::Status> UnderstandPipeline::Run(const base::CallContext& call, c
     LOQUAT_CO_TRY(co_await UnderstandWithEncoders(turn));
   } else {
     if (request.want_embedding) co_return NoEmbeddingModel();
-    LOQUAT_CO_TRY(Understand(request, *settings, request.want_intent, request.want_slots, answer.frame));
+    LOQUAT_CO_TRY(Understand(turn, request.want_intent, request.want_slots));
   }
 
   LOQUAT_CO_TRY(DecideDelivery(turn));
@@ -112,33 +130,26 @@ awaitable<base::Status> UnderstandPipeline::Run(const base::CallContext& call, c
   co_return co_await Converse(turn);
 }
 
-base::Status UnderstandPipeline::Preview(const UnderstandRequest& request, domain::Frame& frame,
-                                         domain::FrameStability& stability) {
+base::Status UnderstandPipeline::Preview(const UnderstandRequest& request, ArrivingText& arriving) {
   const std::shared_ptr<const UnderstandSettings> settings = settings_.Get();
-  frame.embedding.clear();
-  frame.notes.clear();
-  LOQUAT_TRY(Understand(request, *settings, request.want_intent, request.want_slots, frame));
-  stability = {};
-  stability.slots.resize(frame.slots.size());
+  const auto scratch = scratch_.Acquire();
+  base::Status read = settings->assistant->Read(request.utterance, OptionsFor(request, *settings), *scratch->workspace,
+                                                arriving.reader, arriving.frame, arriving.stability);
+  if (!read.has_value()) return AtText(std::move(read).error());
+  arriving.turn_end = arriving.reader.JudgeEnd(0, settings->end_of_turn);
+  arriving.complete = arriving.turn_end.wait_ms < settings->end_of_turn.pause_ms_max;
   return {};
 }
 
-base::Status UnderstandPipeline::Understand(const UnderstandRequest& request, const UnderstandSettings& settings,
-                                            bool want_intent, bool want_slots, domain::Frame& frame) {
-  const understanding::UnderstandOptions options{.want_intent = want_intent,
-                                                 .want_slots = want_slots,
-                                                 .ranking_max = settings.ranking_max,
-                                                 .tokens_max = settings.tokens_max,
-                                                 .truncation = settings.truncation,
-                                                 .intent_filter = settings.intent_filter.get(),
-                                                 .reference_time = request.reference_time,
-                                                 .utc_offset_minutes = request.utc_offset_minutes};
+base::Status UnderstandPipeline::Understand(const Turn& turn, bool want_intent, bool want_slots) {
+  understanding::UnderstandOptions options = OptionsFor(turn.request, turn.settings);
+  options.want_intent = want_intent;
+  options.want_slots = want_slots;
   const auto scratch = scratch_.Acquire();
-  base::Status done = settings.assistant->Understand(request.utterance, options, *scratch->workspace, frame);
-  if (!done.has_value() && done.error().code == base::Code::kInvalidArgument && done.error().param.empty()) {
-    done.error().param = "/text";
-  }
-  return done;
+  base::Status done =
+      turn.settings.assistant->Understand(turn.request.utterance, options, *scratch->workspace, turn.answer.frame);
+  if (!done.has_value()) return AtText(std::move(done).error());
+  return {};
 }
 
 awaitable<base::Status> UnderstandPipeline::UnderstandWithEncoders(const Turn& turn) {
@@ -154,9 +165,9 @@ awaitable<base::Status> UnderstandPipeline::UnderstandWithEncoders(const Turn& t
                         .ranking_max = turn.settings.ranking_max,
                         .truncation = turn.settings.truncation});
   co_await reading.Ask();
+  LOQUAT_CO_TRY(Understand(turn, request.want_intent && encoders.assistant_ranks(),
+                           request.want_slots && encoders.assistant_tags()));
   domain::Frame& frame = turn.answer.frame;
-  LOQUAT_CO_TRY(Understand(request, turn.settings, request.want_intent && encoders.assistant_ranks(),
-                           request.want_slots && encoders.assistant_tags(), frame));
   LOQUAT_CO_TRY(co_await reading.Finish(frame));
   if (reading.added_slots()) {
     turn.settings.assistant->values.Apply(

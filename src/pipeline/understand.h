@@ -29,6 +29,7 @@
 #include "pipeline/reply_policy.h"
 #include "response/delivery_policy.h"
 #include "response/sink.h"
+#include "understanding/incremental_reader.h"
 
 namespace loquat::pipeline {
 
@@ -55,6 +56,21 @@ struct UnderstandAnswer {
   domain::Delivery delivery;
 };
 
+// An utterance that is still arriving: what it means so far. Reused from one to the next: Clear() keeps the memory.
+struct ArrivingText {
+  understanding::IncrementalReader reader;
+  domain::Frame frame;
+  domain::FrameStability stability;
+  domain::TurnEnd turn_end;  // Before any pause.
+  bool complete = false;     // The end of the turn would be that of a whole sentence, not of the longest pause.
+
+  void Clear() {
+    reader.Reset();
+    frame.Clear();
+    stability.Clear();
+  }
+};
+
 // What may change between two requests; a request keeps the one that it started with.
 struct UnderstandSettings {
   std::shared_ptr<const Assistant> assistant;
@@ -62,6 +78,8 @@ struct UnderstandSettings {
   std::uint32_t tokens_max = 512;
   understanding::Truncation truncation = understanding::Truncation::kHead;
   std::uint32_t ranking_max = 5;
+  float early_risk_max = 0.01F;                            // As understanding::UnderstandOptions.
+  understanding::TurnEndOptions end_of_turn;               // Of text that arrives bit by bit.
   std::shared_ptr<const text::FilterChain> intent_filter;  // Null: every word counts.
   std::shared_ptr<const FrameEncoders> encoders;           // Null: the assistant's model alone understands.
   std::shared_ptr<const ReplyRule> reply;                  // Null: every reply is the domain's.
@@ -88,8 +106,8 @@ class UnderstandPipeline {
                                            UnderstandAnswer& answer, response::AnswerSink* sink = nullptr);
 
   // What text that is still arriving means so far, by the assistant's model alone: no session, no reply, no encoders.
-  // Errors: those of Understander.
-  base::Status Preview(const UnderstandRequest& request, domain::Frame& frame, domain::FrameStability& stability);
+  // `arriving` is that of its utterance. Errors: those of Understander.
+  base::Status Preview(const UnderstandRequest& request, ArrivingText& arriving);
 
   // Whether a request may take longer than its client has patience: the caller should watch for a disconnect.
   // Relaxed: a request at the moment of a reload may see either.
@@ -113,8 +131,7 @@ class UnderstandPipeline {
     base::Deadline deadline;  // Of the stage that comes next.
   };
 
-  base::Status Understand(const UnderstandRequest& request, const UnderstandSettings& settings, bool want_intent,
-                          bool want_slots, domain::Frame& frame);
+  base::Status Understand(const Turn& turn, bool want_intent, bool want_slots);
   boost::asio::awaitable<base::Status> UnderstandWithEncoders(const Turn& turn);
   static base::Status DecideDelivery(const Turn& turn);
   boost::asio::awaitable<base::Status> Converse(Turn& turn);

@@ -13,6 +13,7 @@ namespace {
 using boost::asio::awaitable;
 
 constexpr std::size_t kIdleMemoriesMax = 64;
+constexpr std::chrono::milliseconds kFullRetry{50};  // A turn that ended itself while too many others waited.
 
 base::Error OutOfOrder(std::string reason, std::string message) {
   return {.code = base::Code::kFailedPrecondition,
@@ -39,11 +40,6 @@ domain::FrameStability AllStable(const domain::Frame& frame) {
 
 }  // namespace
 
-struct UnderstandStreams::Reading {
-  domain::Frame frame;
-  domain::FrameStability stability;
-};
-
 // The text that is arriving.
 struct UnderstandStream::Utterance {
   std::string id;
@@ -52,8 +48,9 @@ struct UnderstandStream::Utterance {
   std::uint32_t revision = 0;
   bool dirty = false;  // No frame was made of the last update.
   base::TimePoint heard_at;
+  base::TimePoint ends_at = base::TimePoint::max();  // If nothing more comes.
   UtteranceHistory history;
-  base::SharedObjectPool<UnderstandStreams::Reading>::Handle reading;
+  base::SharedObjectPool<ArrivingText>::Handle reading;
 };
 
 // One that was said and waits for its answer, or is being answered.
@@ -96,7 +93,7 @@ class UnderstandStream::TurnSink final : public response::AnswerSink {
                            .request = turn_.request,
                            .frame = frame,
                            .stability = stability,
-                           .turn_end = {.probability = 1, .likely = true}});
+                           .turn_end = {.likely = true, .probability = 1}});
   }
 
  private:
@@ -115,7 +112,8 @@ UnderstandStreams::UnderstandStreams(UnderstandPipeline& pipeline, StreamOptions
     : pipeline_(pipeline),
       clock_(clock),
       metrics_(metrics),
-      readings_(kIdleMemoriesMax),
+      readings_(
+          kIdleMemoriesMax, [] { return std::make_unique<ArrivingText>(); }, [](ArrivingText& text) { text.Clear(); }),
       answers_(kIdleMemoriesMax),
       options_(options) {}
 
@@ -211,6 +209,7 @@ void UnderstandStream::Update(TextUpdate update) {
   if (utterance->dirty) shared_.metrics_.frames_skipped.Increment();
   ++utterance->revision;
   utterance->dirty = true;
+  utterance->ends_at = base::TimePoint::max();
   utterance->heard_at = shared_.clock_.Now();
 }
 
@@ -218,8 +217,8 @@ void UnderstandStream::Flush() {
   if (closed_ || arriving_ == nullptr || !arriving_->dirty || sink_.congested()) return;
   Utterance& utterance = *arriving_;
   utterance.dirty = false;
-  UnderstandStreams::Reading& reading = *utterance.reading;
-  const base::Status read = shared_.pipeline_.Preview(utterance.request, reading.frame, reading.stability);
+  ArrivingText& reading = *utterance.reading;
+  const base::Status read = shared_.pipeline_.Preview(utterance.request, reading);
   if (!read.has_value()) {
     const std::unique_ptr<Utterance> dropped = std::move(arriving_);
     return Fail(dropped->id, read.error());
@@ -236,7 +235,10 @@ void UnderstandStream::Flush() {
                  .request = utterance.request,
                  .frame = reading.frame,
                  .stability = reading.stability,
-                 .turn_end = {}});
+                 .turn_end = reading.turn_end});
+  if (setting_.open.ending == TurnEnding::kServer && !utterance.request.utterance.text.empty()) {
+    utterance.ends_at = utterance.heard_at + std::chrono::milliseconds(reading.turn_end.wait_ms);
+  }
 }
 
 void UnderstandStream::Final(FinalText final) {
@@ -313,10 +315,18 @@ void UnderstandStream::Cancel(const StreamCancel& cancel) {
 }
 
 base::TimePoint UnderstandStream::wake_at() const {
-  return base::TimePoint::max();
+  return arriving_ == nullptr ? base::TimePoint::max() : arriving_->ends_at;
 }
 
-void UnderstandStream::Wake() {}
+void UnderstandStream::Wake() {
+  if (closed_ || arriving_ == nullptr || shared_.clock_.Now() < wake_at()) return;
+  if (turns_.size() >= setting_.options->turns_waiting_max) {
+    // The client asked for no end now, so nothing is refused: the turn ends once another has been answered.
+    arriving_->ends_at = shared_.clock_.Now() + kFullRetry;
+    return;
+  }
+  EndTurn(arriving_->reading->complete ? TurnEndReason::kComplete : TurnEndReason::kPause);
+}
 
 void UnderstandStream::Close() {
   if (std::exchange(closed_, true)) return;

@@ -48,12 +48,10 @@ class UnderstandStreams {
 
  private:
   friend class UnderstandStream;
-  struct Reading;  // What reading an utterance needs; lent while one arrives.
-
   UnderstandPipeline& pipeline_;
   const base::Clock& clock_;
   StreamMetrics metrics_;
-  base::SharedObjectPool<Reading> readings_;
+  base::SharedObjectPool<ArrivingText> readings_;  // Lent while an utterance arrives.
   base::SharedObjectPool<UnderstandAnswer> answers_;
   config::SnapshotHolder<StreamOptions> options_;
 };
@@ -82,8 +80,9 @@ class UnderstandStream : public std::enable_shared_from_this<UnderstandStream> {
   // newest is worth a frame.
   void Flush();
 
-  // When Wake wants to be called: the turn may end by a pause. TimePoint::max(): not by itself.
+  // When Wake wants to be called: a pause may end the turn then. TimePoint::max(): the client alone does.
   base::TimePoint wake_at() const;
+  // Ends the turn if its time has come.
   void Wake();
 
   // A turn is being answered, or waits for it.

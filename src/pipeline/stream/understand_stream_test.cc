@@ -218,6 +218,61 @@ TEST_F(UnderstandStreamTest, ATurnThatIsLateFailsAndTheNextIsAnswered) {
   EXPECT_EQ(Heard().back(), "turn_end 2 final");
 }
 
+TEST_F(UnderstandStreamTest, APauseEndsATurnWhereTheServerMayAndSoonerAfterAWholeSentence) {
+  StreamOpen open = Opening();
+  open.ending = TurnEnding::kServer;
+  Reopen(open);
+  EXPECT_EQ(stream_->wake_at(), base::TimePoint::max());
+  const understanding::TurnEndOptions pauses = test_.pipeline.settings()->end_of_turn;
+
+  Say("what is the weather in paris?");
+  const base::TimePoint sentence_ends = stream_->wake_at();
+  EXPECT_LT(sentence_ends, test_.clock.Now() + milliseconds(pauses.pause_ms_max));
+  Say("what is the weather in paris and");
+  EXPECT_GT(stream_->wake_at(), sentence_ends);
+  Say("what is the weather in paris?");
+  EXPECT_EQ(stream_->wake_at(), sentence_ends);
+  Heard();
+  test_.clock.Advance(sentence_ends - test_.clock.Now() - base::Duration(1));
+  stream_->Wake();
+  EXPECT_THAT(Heard(), ElementsAre());
+  test_.clock.Advance(base::Duration(1));
+  stream_->Wake();
+  EXPECT_EQ(Heard().back(), "turn_end 1 complete");
+
+  Say("what is the");
+  test_.clock.Advance(milliseconds(pauses.pause_ms_max));
+  stream_->Wake();
+  EXPECT_EQ(Heard().back(), "turn_end 2 pause");
+
+  Say("");
+  EXPECT_EQ(stream_->wake_at(), base::TimePoint::max());
+}
+
+TEST_F(UnderstandStreamTest, APauseEndsNothingWhereTheClientSaysWhenATurnEnds) {
+  Say("what is the weather in paris?");
+  EXPECT_EQ(stream_->wake_at(), base::TimePoint::max());
+  test_.clock.Advance(milliseconds(60'000));
+  stream_->Wake();
+  EXPECT_THAT(Heard(), ElementsAre("frame 1 r1 what is the weather in paris?"));
+}
+
+TEST_F(UnderstandStreamTest, ATurnThatEndsItselfWaitsForRoom) {
+  StreamOpen open = Opening();
+  open.ending = TurnEnding::kServer;
+  Reopen(open);
+  stream_->Final({.text = "play"});
+  stream_->Final({.text = "play"});
+  Say("play");
+  test_.clock.Advance(milliseconds(60'000));
+  stream_->Wake();
+  EXPECT_GT(stream_->wake_at(), test_.clock.Now());
+  Heard();
+  test_.clock.Advance(milliseconds(60'000));
+  stream_->Wake();
+  EXPECT_THAT(Heard().back(), testing::StartsWith("turn_end 3 "));
+}
+
 TEST_F(UnderstandStreamTest, NothingIsHeardAfterClose) {
   stream_->Final({.text = "play"});
   Say("what");
