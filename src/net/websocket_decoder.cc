@@ -24,9 +24,10 @@ constexpr WebSocketFailure kBadText{kCloseInvalidPayload, "websocket_payload", "
 constexpr WebSocketFailure kBadDeflate{kCloseInvalidPayload, "websocket_payload",
                                        "a compressed message is damaged or cut off"};
 
-// Deflate makes what it cannot compress a little longer: 5 bytes for each stored block, at least 16 KiB apart.
+// Deflate makes what it cannot compress longer: by a seventh at most, with the smallest window and memory (zlib's
+// deflateBound).
 std::size_t CompressedMax(std::size_t bytes_max) {
-  return bytes_max + bytes_max / 1024 + 64;
+  return bytes_max + bytes_max / 8 + bytes_max / 64 + 64;
 }
 
 }  // namespace

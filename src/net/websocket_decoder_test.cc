@@ -182,9 +182,14 @@ TEST(WebSocketDecoder, WhatDoesNotCompressStillFitsItsBound) {
   base::Random random(7);
   std::string noise;
   while (noise.size() < 300'000) noise += static_cast<char>(random.Next());
-  const std::string packed = Deflated(noise);
-  ASSERT_GT(packed.size(), noise.size());
-  EXPECT_THAT(Decode(ClientFrame(0x2, packed, kCompressed), true, 0, noise.size()), ElementsAre("binary:" + noise));
+  WebSocketDeflater deflater;
+  for (int bits = kDeflateWindowBitsMin; bits <= kDeflateWindowBitsMax; ++bits) {
+    const std::string packed(deflater.Deflate(noise, bits));
+    ASSERT_GT(packed.size(), noise.size());
+    EXPECT_EQ(Decode(ClientFrame(0x2, packed, kCompressed), true, 0, noise.size()),
+              std::vector<std::string>{"binary:" + noise})
+        << "a window of " << bits << " bits";
+  }
 }
 
 TEST(WebSocketDecoder, DamagedDeflateFailsWith1007) {
