@@ -177,7 +177,7 @@ TEST_P(AttentionTest, OverRowsEqualsDoublesAndScalar) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, AttentionTest, testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+INSTANTIATE_TEST_SUITE_P(Tiers, AttentionTest, testing::ValuesIn(kIsas),
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace

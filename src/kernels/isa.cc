@@ -10,7 +10,8 @@ Isa DetectIsa() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return Isa::kAvx512;
+    const bool rounds = __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
+    return rounds ? Isa::kAvx512Vnni : Isa::kAvx512;
   }
   return avx2 ? Isa::kAvx2 : Isa::kScalar;
 }
@@ -23,6 +24,8 @@ std::string_view IsaName(Isa isa) {
       return "avx2";
     case Isa::kAvx512:
       return "avx512";
+    case Isa::kAvx512Vnni:
+      return "avx512_vnni";
   }
   return "unknown";
 }
@@ -30,13 +33,14 @@ std::string_view IsaName(Isa isa) {
 base::Result<Isa> ChooseIsa(std::string_view name) {
   const Isa best = DetectIsa();
   if (name.empty()) return best;
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : kIsas) {
     if (IsaName(isa) != name) continue;
     if (isa <= best) return isa;
     return base::FailedPrecondition("instruction set " + std::string(name) + " is not available here: the best is " +
                                     std::string(IsaName(best)));
   }
-  return base::InvalidArgument("unknown instruction set '" + std::string(name) + "': use scalar, avx2 or avx512");
+  return base::InvalidArgument("unknown instruction set '" + std::string(name) +
+                               "': use scalar, avx2, avx512 or avx512_vnni");
 }
 
 }  // namespace loquat::kernels

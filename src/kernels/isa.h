@@ -12,15 +12,18 @@
 namespace loquat::kernels {
 
 enum class Isa : std::uint8_t {
-  kScalar,  // Baseline x86-64: the oracle.
-  kAvx2,    // With FMA and F16C, as every processor with AVX2 has but a few of VIA's.
-  kAvx512,  // F, BW, DQ and VL.
+  kScalar,      // Baseline x86-64: the oracle.
+  kAvx2,        // With FMA and F16C, as every processor with AVX2 has but a few of VIA's.
+  kAvx512,      // F, BW, DQ and VL.
+  kAvx512Vnni,  // With VNNI and BF16: weights of few bits meet activations that are rounded to as few.
 };
 
 // The best tier that this processor and operating system support.
 Isa DetectIsa();
 
-// "scalar", "avx2", "avx512".
+inline constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};  // Each has all before it.
+
+// "scalar", "avx2", "avx512", "avx512_vnni".
 std::string_view IsaName(Isa isa);
 
 // The tier of that name; an empty name is DetectIsa(). kInvalidArgument: no such name; kFailedPrecondition: this

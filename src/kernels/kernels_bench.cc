@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/activation_test_data.h"
 #include "kernels/thread_team.h"
 #include "kernels/transformer_kernels.h"
 #include "kernels/weight_test_data.h"
@@ -30,12 +31,12 @@ void MatmulBench(benchmark::State& state) {
   const WeightLayout& layout = LayoutOf(type);
   std::vector<std::byte> bytes(kRows * kCols / layout.block_weights * layout.block_bytes);
   for (std::size_t at = 0; at < bytes.size(); at += layout.block_bytes) RandomBlock(random, type, 0.02, &bytes[at]);
-  std::vector<float> x(tokens * kCols, 0.5F), out(tokens * kRows);
+  std::vector<float> out(tokens * kRows);
   const Matrix weights{.data = bytes.data(), .rows = kRows, .cols = kCols, .type = type};
   const TransformerKernels& tier = Tier();
+  const TestActivations x(tier, type, std::vector<float>(tokens * kCols, 0.5F), kCols);
   for (auto _ : state) {
-    tier.matmul(weights, 0, kRows,
-                {.x = x.data(), .x_stride = kCols, .out = out.data(), .out_stride = kRows, .tokens = tokens});
+    tier.matmul(weights, 0, kRows, x.Io(out.data(), kRows));
     benchmark::ClobberMemory();
   }
   state.SetLabel(std::string(layout.name));
@@ -44,6 +45,20 @@ void MatmulBench(benchmark::State& state) {
                                               benchmark::Counter::kIsIterationInvariantRate);
 }
 BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1, 4, 128}});
+
+void RoundBench(benchmark::State& state) {
+  constexpr std::size_t kCols = 2048;
+  const auto form = static_cast<ActivationForm>(state.range(0));
+  if (Tier().round == nullptr) return state.SkipWithError("this tier rounds nothing");
+  const std::vector<float> x(kCols, 0.5F);
+  std::vector<float> out(RoundedBytes(form, kCols) / sizeof(float));
+  for (auto _ : state) {
+    Tier().round(form, x.data(), kCols, reinterpret_cast<std::byte*>(out.data()));
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kCols));
+}
+BENCHMARK(RoundBench)->Arg(static_cast<int>(ActivationForm::kInt8))->Arg(static_cast<int>(ActivationForm::kBF16));
 
 void AttendPagesBench(benchmark::State& state) {
   const auto context = static_cast<std::size_t>(state.range(0));

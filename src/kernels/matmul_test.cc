@@ -1,5 +1,6 @@
 // Weights times activations in every stored type and tier: against doubles, against scalar, and to the bit under any
-// split of rows and tokens.
+// split of rows and tokens. Where a tier rounds activations, the rounding is held to its bound and the product is that
+// of the rounded ones.
 
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/activation_test_data.h"
 #include "kernels/transformer_kernels.h"
 #include "kernels/weight_test_data.h"
 
@@ -62,12 +64,13 @@ TEST_P(MatmulTest, EqualsDoublesAndScalarWithinRounding) {
     for (const std::size_t tokens : {1, 2, 3, 4, 5, 11}) {
       const std::size_t rows = 1 + random_.Below(40);
       const TestMatrix weights = RandomMatrix(random_, type(), rows, cols, 0.1);
-      const std::vector<float> x = Activations(tokens * cols);
+      const TestActivations given(tier(), type(), Activations(tokens * cols), cols);
+      const std::vector<float> x = given.Seen();
       std::vector<float> out(tokens * rows), scalar(tokens * rows);
-      MatmulIo io{.x = x.data(), .x_stride = cols, .out = out.data(), .out_stride = rows, .tokens = tokens};
-      tier().matmul(weights.matrix(), 0, rows, io);
-      io.out = scalar.data();
-      kTransformerKernelsScalar.matmul(weights.matrix(), 0, rows, io);
+      tier().matmul(weights.matrix(), 0, rows, given.Io(out.data(), rows));
+      kTransformerKernelsScalar.matmul(
+          weights.matrix(), 0, rows,
+          {.x = x.data(), .x_stride = cols, .out = scalar.data(), .out_stride = rows, .tokens = tokens});
       for (std::size_t t = 0; t < tokens; ++t) {
         for (std::size_t r = 0; r < rows; ++r) {
           double sum = 0, size = 0;
@@ -89,17 +92,14 @@ TEST_P(MatmulTest, AnySplitOfRowsAndTokensGivesTheSameBits) {
   const std::size_t cols = Columns().back();
   constexpr std::size_t kRows = 53, kTokens = 19;
   const TestMatrix weights = RandomMatrix(random_, type(), kRows, cols, 0.1);
-  const std::vector<float> x = Activations(kTokens * cols);
+  const TestActivations x(tier(), type(), Activations(kTokens * cols), cols);
   std::vector<float> whole(kTokens * kRows);
-  const MatmulIo all{.x = x.data(), .x_stride = cols, .out = whole.data(), .out_stride = kRows, .tokens = kTokens};
-  tier().matmul(weights.matrix(), 0, kRows, all);
+  tier().matmul(weights.matrix(), 0, kRows, x.Io(whole.data(), kRows));
   for (int round = 0; round < 20; ++round) {
     std::vector<float> split(kTokens * kRows, -1.0F);
     for (std::size_t token = 0; token < kTokens;) {
       const std::size_t tokens = 1 + random_.Below(kTokens - token);
-      MatmulIo io = all;
-      io.x += token * cols;
-      io.out = split.data() + token * kRows;
+      MatmulIo io = x.Io(split.data() + token * kRows, kRows, token);
       io.tokens = tokens;
       for (std::size_t row = 0; row < kRows;) {
         const std::size_t rows = 1 + random_.Below(kRows - row);
@@ -117,15 +117,59 @@ TEST_P(MatmulTest, ReadsBytesAtAnyAddress) {
   const TestMatrix weights = RandomMatrix(random_, type(), 5, cols, 0.1);
   std::vector<std::byte> shifted(weights.bytes.size() + 1);
   std::copy(weights.bytes.begin(), weights.bytes.end(), shifted.begin() + 1);
-  const std::vector<float> x = Activations(cols);
+  const TestActivations x(tier(), type(), Activations(cols), cols);
   std::vector<float> out(5), moved(5);
-  MatmulIo io{.x = x.data(), .x_stride = cols, .out = out.data(), .out_stride = 5, .tokens = 1};
-  tier().matmul(weights.matrix(), 0, 5, io);
+  tier().matmul(weights.matrix(), 0, 5, x.Io(out.data(), 5));
   Matrix matrix = weights.matrix();
   matrix.data = shifted.data() + 1;
-  io.out = moved.data();
-  tier().matmul(matrix, 0, 5, io);
+  tier().matmul(matrix, 0, 5, x.Io(moved.data(), 5));
   EXPECT_EQ(out, moved);
+}
+
+TEST_P(MatmulTest, StaysWithinTheRoundingOfActivations) {
+  const std::size_t cols = Columns().back();
+  constexpr std::size_t kRows = 20, kTokens = 7;
+  const TestMatrix weights = RandomMatrix(random_, type(), kRows, cols, 0.1);
+  const std::vector<float> exact = Activations(kTokens * cols);
+  const TestActivations x(tier(), type(), exact, cols);
+  const std::vector<float> seen = x.Seen();
+  for (std::size_t i = 0; i < exact.size(); ++i) {
+    double bound = 0;
+    if (tier().form(type()) == ActivationForm::kInt8) {
+      bound = x.block(i / cols, i % cols / kActivationBlock).scale / 2;
+    } else if (tier().form(type()) == ActivationForm::kBF16) {
+      bound = std::abs(exact[i]) / 256;
+    }
+    ASSERT_NEAR(seen[i], exact[i], bound * 1.00001) << i;
+  }
+  std::vector<float> out(kTokens * kRows);
+  tier().matmul(weights.matrix(), 0, kRows, x.Io(out.data(), kRows));
+  for (std::size_t t = 0; t < kTokens; ++t) {
+    for (std::size_t r = 0; r < kRows; ++r) {
+      double sum = 0, size = 0;
+      for (std::size_t c = 0; c < cols; ++c) {
+        const double w = weights.values[r * cols + c];
+        sum += w * static_cast<double>(exact[t * cols + c]);
+        size += std::abs(w);  // Activations are at most 1.
+      }
+      // Half a step of 1/127 for each, or of 2^-8.
+      ASSERT_NEAR(out[t * kRows + r], sum, size / (tier().round == nullptr ? 4e5 : 254)) << "token " << t;
+    }
+  }
+}
+
+TEST_P(MatmulTest, CarriesWhatIsNoNumberToItsOwnTokenAlone) {
+  const std::size_t cols = Columns().back();
+  constexpr std::size_t kRows = 3, kTokens = 7;
+  const TestMatrix weights = RandomMatrix(random_, type(), kRows, cols, 0.1);
+  for (const float odd : {NAN, INFINITY, -INFINITY}) {
+    std::vector<float> x = Activations(kTokens * cols);
+    x[3 * cols + cols - 1] = odd;
+    const TestActivations given(tier(), type(), x, cols);
+    std::vector<float> out(kTokens * kRows);
+    tier().matmul(weights.matrix(), 0, kRows, given.Io(out.data(), kRows));
+    for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(std::isfinite(out[i]), i / kRows != 3) << odd << " " << i;
+  }
 }
 
 std::string CaseName(const testing::TestParamInfo<Parameter>& info) {
@@ -134,9 +178,54 @@ std::string CaseName(const testing::TestParamInfo<Parameter>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, MatmulTest,
-                         testing::Combine(testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
-                                          testing::Range<std::size_t>(0, kWeightTypes)),
+                         testing::Combine(testing::ValuesIn(kIsas), testing::Range<std::size_t>(0, kWeightTypes)),
                          CaseName);
+
+class RoundingTest : public testing::TestWithParam<Isa> {
+ protected:
+  void SetUp() override {
+    if (GetParam() > DetectIsa()) GTEST_SKIP() << "this machine lacks " << IsaName(GetParam());
+    if (tier().form(WeightType::kQ8_0) != ActivationForm::kInt8) GTEST_SKIP() << "nothing is rounded";
+  }
+  const TransformerKernels& tier() const { return TransformerKernelsFor(GetParam()); }
+  ActivationBlock Round(const std::vector<float>& x) const {
+    return TestActivations(tier(), WeightType::kQ8_0, x, kActivationBlock).block(0, 0);
+  }
+};
+
+TEST_P(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
+  base::Random random(kSeed);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<float> x(kActivationBlock);
+    const double size = std::pow(10.0, random.Double() * 50 - 28);
+    for (float& value : x) value = static_cast<float>(size * (2 * random.Double() - 1));
+    double greatest = 0;
+    for (const float value : x) greatest = std::max(greatest, std::abs(static_cast<double>(value)));
+    const ActivationBlock block = Round(x);
+    EXPECT_NEAR(block.scale, greatest / 127, 1e-6 * block.scale);
+    int sums[2] = {};
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      ASSERT_NEAR(block.quants[i], x[i] / greatest * 127, 0.50002) << i;
+      sums[i / 16] += block.quants[i];
+    }
+    EXPECT_EQ(block.sum, block.scale * static_cast<float>(sums[0] + sums[1]));
+    EXPECT_EQ(block.half_sums[0], block.scale * static_cast<float>(sums[0]));
+    EXPECT_EQ(block.half_sums[1], block.scale * static_cast<float>(sums[1]));
+  }
+}
+
+TEST_P(RoundingTest, TakesWhatIsTooSmallToScaleForZero) {
+  for (const float size : {0.0F, 1e-45F, 1e-38F, 0x1.FFFFFEp-101F}) {
+    const ActivationBlock block = Round(std::vector<float>(kActivationBlock, size));
+    EXPECT_EQ(block.scale, 0) << size;
+    EXPECT_EQ(block.sum, 0) << size;
+    for (const std::int8_t quant : block.quants) EXPECT_EQ(quant, 0) << size;
+  }
+  EXPECT_EQ(Round(std::vector<float>(kActivationBlock, -0x1p-100F)).quants[31], -127);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiers, RoundingTest, testing::ValuesIn(kIsas),
+                         [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace
 }  // namespace loquat::kernels

@@ -90,14 +90,14 @@ TEST_P(RowKernelsTest, AdaGradEqualsScalarToTheBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, RowKernelsTest, testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+INSTANTIATE_TEST_SUITE_P(Tiers, RowKernelsTest, testing::ValuesIn(kIsas),
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 TEST(Isa, NamesAreChosenOrRefused) {
   EXPECT_EQ(ChooseIsa("").value(), DetectIsa());
   EXPECT_EQ(ChooseIsa("scalar").value(), Isa::kScalar);
   EXPECT_EQ(ChooseIsa("sse9").error().code, base::Code::kInvalidArgument);
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : kIsas) {
     const auto chosen = ChooseIsa(IsaName(isa));
     EXPECT_EQ(chosen.has_value(), isa <= DetectIsa());
     if (!chosen.has_value()) {

@@ -4,6 +4,8 @@ namespace loquat::kernels {
 
 const TransformerKernels& TransformerKernelsFor(Isa isa) {
   switch (isa) {
+    case Isa::kAvx512Vnni:
+      return kTransformerKernelsAvx512Vnni;
     case Isa::kAvx512:
       return kTransformerKernelsAvx512;
     case Isa::kAvx2:

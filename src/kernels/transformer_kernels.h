@@ -4,7 +4,8 @@
 //
 // Within one tier every output is summed in an order that the lengths of its own inputs decide, so splitting rows,
 // tokens or heads differently gives the same bits. Tiers agree by tolerance: scalar rounds a product before it is
-// added, avx2 and avx512 do not (fused multiply-add).
+// added, avx2 and avx512 do not (fused multiply-add). avx512_vnni multiplies integers: where `forms` says so it rounds
+// the activations first.
 
 #pragma once
 
@@ -26,11 +27,47 @@ inline constexpr std::size_t kHeadWidthMax = 256;
 
 enum class HalfType : std::uint8_t { kF16, kBF16 };
 
-// `tokens` rows of activations in, as many rows of outputs out; strides are floats from one token to the next.
+// What a tier makes of activations before they meet the weights of some type.
+enum class ActivationForm : std::uint8_t {
+  kFloats,  // Nothing.
+  kInt8,    // [cols / 32] ActivationBlock: for the block types.
+  kBF16,    // [cols] bfloat16, to the nearest, ties to even: for weights in bfloat16.
+};
+inline constexpr std::size_t kActivationBlock = 32;
+
+// 32 activations, each scale * quants[i] within half a scale of what it was; the scale is their greatest magnitude
+// by 127. Where that is below 2^-100 all are zero; where it is no number neither is the scale. So llama.cpp's
+// block_q8_1, with the scale in full.
+struct ActivationBlock {
+  std::int8_t quants[kActivationBlock];
+  float scale;
+  float sum;           // scale * the sum of quants,
+  float half_sums[2];  // and that of the first sixteen and of the others.
+};
+inline constexpr std::size_t kRoundedBytesMax = 2;  // Bytes of a rounded activation, at most.
+
+constexpr std::size_t RoundedBytes(ActivationForm form, std::size_t cols) {
+  switch (form) {
+    case ActivationForm::kFloats:
+      return 0;
+    case ActivationForm::kInt8:
+      return cols / kActivationBlock * sizeof(ActivationBlock);
+    case ActivationForm::kBF16:
+      return cols * sizeof(std::uint16_t);
+  }
+  return 0;
+}
+static_assert(RoundedBytes(ActivationForm::kInt8, kActivationBlock) <= kRoundedBytesMax * kActivationBlock);
+static_assert(RoundedBytes(ActivationForm::kBF16, 1) <= kRoundedBytesMax);
+
+// `tokens` rows of activations in, as many rows of outputs out; strides of floats are floats from one token to the
+// next.
 struct MatmulIo {
-  const float* x = nullptr;  // [tokens, cols]
+  const float* x = nullptr;  // [tokens, cols], for the form kFloats;
   std::size_t x_stride = 0;
-  float* out = nullptr;  // [tokens, rows]
+  const std::byte* rounded = nullptr;  // [tokens, RoundedBytes], as `round` made them, for the others.
+  std::size_t rounded_stride = 0;      // Bytes.
+  float* out = nullptr;                // [tokens, rows]
   std::size_t out_stride = 0;
   std::size_t tokens = 0;
 };
@@ -66,9 +103,16 @@ struct RowKeys {
 };
 
 struct TransformerKernels {
-  // out[t, r] = the sum over k of x[t, k] * weights[r, k], for r in [row_begin, row_end). Columns are summed in blocks
-  // of 1024, each in sixteen lanes (k mod 16) joined by a fixed tree; blocks are added in order.
+  // out[t, r] = the sum over k of x[t, k] * weights[r, k], for r in [row_begin, row_end).
+  // kFloats: columns are summed in blocks of 1024, each in sixteen lanes (k mod 16) joined by a fixed tree; blocks are
+  // added in order. kBF16: likewise in sixteen lanes of pairs (k / 2 mod 16). kInt8: the products under one scale are
+  // summed exactly; scales (and the minima of the types that have them) multiply the sums, which are added in order.
   void (*matmul)(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io);
+  // How matmul wants the activations for each type of weights, and what makes them so, a token at a time. `out` has
+  // RoundedBytes, aligned to 4. Null where all are kFloats.
+  ActivationForm forms[kWeightTypes] = {};
+  void (*round)(ActivationForm form, const float* x, std::size_t cols, std::byte* out) = nullptr;
+  ActivationForm form(WeightType type) const { return forms[static_cast<std::size_t>(type)]; }
   // The weights of one row as floats: out[cols].
   void (*decode_row)(const Matrix& weights, std::size_t row, float* out);
 
@@ -110,5 +154,6 @@ std::size_t RowBytes(const Matrix& weights);
 extern const TransformerKernels kTransformerKernelsScalar;
 extern const TransformerKernels kTransformerKernelsAvx2;
 extern const TransformerKernels kTransformerKernelsAvx512;
+extern const TransformerKernels kTransformerKernelsAvx512Vnni;
 
 }  // namespace loquat::kernels

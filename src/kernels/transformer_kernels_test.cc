@@ -196,7 +196,7 @@ TEST_P(TransformerKernelsTest, FloatsRoundToTheNearestHalfTiesToEven) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, TransformerKernelsTest, testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+INSTANTIATE_TEST_SUITE_P(Tiers, TransformerKernelsTest, testing::ValuesIn(kIsas),
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The steps that all models share, split among the threads of a team: a linear layer, work per token, attention. Each
 // splits so that results do not depend on how (kernels/transformer_kernels.h). Nothing allocates.
 //
-// A value; used by one thread at a time, as the team is. Does not own the team, which outlives it.
+// Used by one thread at a time, as the team is. Does not own the team, which outlives it.
 
 #pragma once
 
@@ -42,7 +42,11 @@ struct Rows {
 
 class Compute {
  public:
-  Compute(const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team) : kernels_(kernels), team_(team) {}
+  // `activations_max`: the most numbers, tokens times width, that a linear layer is given.
+  Compute(const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team, std::size_t activations_max)
+      : kernels_(kernels),
+        team_(team),
+        rounded_(kernels.round == nullptr ? 0 : (activations_max * kernels::kRoundedBytesMax + 3) / sizeof(float)) {}
 
   const kernels::TransformerKernels& kernels() const { return kernels_; }
 
@@ -71,11 +75,14 @@ class Compute {
   static constexpr std::size_t kWorthSharing = 1 << 15;  // Numbers: some microseconds, as a round of the team takes.
   static constexpr std::size_t kRowStep = 16;            // Rows of a part: whole tiles of the kernel.
 
-  void ProjectRows(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out, std::size_t begin,
-                   std::size_t end) const;
+  struct Task;
+  // Layers whose weights want the activations in one form.
+  void ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const;
+  void ProjectRows(const Task& task, std::size_t begin, std::size_t end) const;
 
   const kernels::TransformerKernels& kernels_;
   kernels::ThreadTeam& team_;
+  const FloatBuffer rounded_;  // Of the linear layer at hand: [token, RoundedBytes].
 };
 
 }  // namespace loquat::model

@@ -39,7 +39,7 @@ class Decoder final : public DecoderModel {
   std::unique_ptr<Workspace> NewWorkspace(std::uint32_t tokens_max, kernels::ThreadTeam& team) const override {
     LOQUAT_CHECK(tokens_max > 0, "a workspace is for at least one token");
     const std::size_t block_tokens = kernels::kAttentionQueriesMax / TaskHeads();
-    return std::make_unique<DecoderWorkspace>(config_, tokens_max, block_tokens, Compute(kernels_, team));
+    return std::make_unique<DecoderWorkspace>(config_, tokens_max, block_tokens, kernels_, team);
   }
 
   std::span<const float> Forward(std::span<const DecoderSlice> slices, Workspace& workspace) const override {

@@ -6,9 +6,19 @@
 
 namespace loquat::model {
 
+namespace {
+
+// Of a linear layer's input: the normalised rows, what was attended, or the feed-forward network's.
+std::size_t ActivationsMax(const ModelConfig& config, std::uint32_t tokens_max) {
+  const std::size_t outside = std::max<std::size_t>(config.width, std::size_t{config.heads} * config.head_width);
+  return std::max(outside * tokens_max, std::size_t{config.ffn_width} * std::min(tokens_max, kFeedForwardTokens));
+}
+
+}  // namespace
+
 DecoderWorkspace::DecoderWorkspace(const ModelConfig& config, std::uint32_t tokens_max, std::size_t block_tokens,
-                                   Compute compute)
-    : compute_(compute),
+                                   const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team)
+    : compute_(kernels, team, ActivationsMax(config, tokens_max)),
       tokens_max_(tokens_max),
       block_tokens_(block_tokens),
       token_(tokens_max),

@@ -28,7 +28,8 @@ struct QueryBlock {
 class DecoderWorkspace : public DecoderModel::Workspace {
  public:
   // `block_tokens`: at most so many tokens a QueryBlock.
-  DecoderWorkspace(const ModelConfig& config, std::uint32_t tokens_max, std::size_t block_tokens, Compute compute);
+  DecoderWorkspace(const ModelConfig& config, std::uint32_t tokens_max, std::size_t block_tokens,
+                   const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team);
 
   const Compute& compute() const { return compute_; }
 

@@ -29,8 +29,15 @@ struct TextRows {
 };
 
 struct EncoderWorkspace final : EncoderModel::Workspace {
-  EncoderWorkspace(const ModelConfig& config, std::size_t labels, std::uint32_t most, Compute by)
-      : compute(by), tokens_max(most), token(most), position(most), token_type(most), blocks(most), texts(most) {
+  EncoderWorkspace(const ModelConfig& config, std::size_t labels, std::uint32_t most,
+                   const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team)
+      : compute(kernels, team, std::size_t{std::max(config.width, config.ffn_width)} * most),
+        tokens_max(most),
+        token(most),
+        position(most),
+        token_type(most),
+        blocks(most),
+        texts(most) {
     const auto rows = [&](std::size_t width) {
       buffers.emplace_back(width * most);
       return Rows{.data = buffers.back().get(), .stride = width};
@@ -102,7 +109,7 @@ class Encoder final : public EncoderModel {
 
   std::unique_ptr<Workspace> NewWorkspace(std::uint32_t tokens_max, kernels::ThreadTeam& team) const override {
     LOQUAT_CHECK(tokens_max > 0, "a workspace is for at least one token");
-    return std::make_unique<EncoderWorkspace>(config_, labels(), tokens_max, Compute(kernels_, team));
+    return std::make_unique<EncoderWorkspace>(config_, labels(), tokens_max, kernels_, team);
   }
 
   std::span<const float> Forward(std::span<const EncoderText> texts, Workspace& workspace) const override {

@@ -1,0 +1,48 @@
+#include "kernels/matmul_bf16.h"
+#include "kernels/matmul_int8.h"
+#include "kernels/transformer_simd.h"
+
+namespace loquat::kernels {
+namespace {
+
+constexpr ActivationForm FormFor(WeightType type) {
+  switch (type) {
+    case WeightType::kF32:
+    case WeightType::kF16:
+      return ActivationForm::kFloats;
+    case WeightType::kBF16:
+      return ActivationForm::kBF16;
+    default:
+      return ActivationForm::kInt8;
+  }
+}
+
+void Round(ActivationForm form, const float* x, std::size_t cols, std::byte* out) {
+  if (form == ActivationForm::kInt8) return RoundToInt8(x, cols, out);
+  if (form == ActivationForm::kBF16) RoundToBF16(x, cols, out);
+}
+
+void MatmulRounded(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io) {
+  switch (FormFor(weights.type)) {
+    case ActivationForm::kFloats:
+      return Matmul(weights, row_begin, row_end, io);
+    case ActivationForm::kInt8:
+      return MatmulInt8(weights, row_begin, row_end, io);
+    case ActivationForm::kBF16:
+      return MatmulBF16(weights, row_begin, row_end, io);
+  }
+}
+
+constexpr TransformerKernels MakeTable() {
+  TransformerKernels table = kTierKernels;
+  table.matmul = MatmulRounded;
+  table.round = Round;
+  for (std::size_t i = 0; i < kWeightTypes; ++i) table.forms[i] = FormFor(static_cast<WeightType>(i));
+  return table;
+}
+
+}  // namespace
+
+constinit const TransformerKernels kTransformerKernelsAvx512Vnni = MakeTable();
+
+}  // namespace loquat::kernels
