@@ -22,7 +22,7 @@ std::string BundledModelPath();
 // `path`, or the bundled model's where it is empty.
 base::Result<std::string> ModelPathOr(const std::string& path);
 
-// The instruction set that the environment variable LOQUAT_FORCE_ISA pins: scalar, avx2 or avx512; none: the best there
+// The instruction set that the environment variable LOQUAT_FORCE_ISA pins: a name of kernels/isa.h; none: the best there
 // is.
 understanding::UnderstanderOptions ForcedIsa();
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "app/address.h"
+#include "kernels/isa.h"
 
 namespace loquat::app {
 
@@ -101,8 +102,12 @@ void Declare(config::Section<ModelOptions>& section) {
   section.Key("name", &ModelOptions::name).Size(1, 64).NeedsRestart().Help("Name of the model in health and metrics.");
   section.Key("path", &ModelOptions::path).NeedsRestart().Help("Model folder; empty: the bundled one.");
   section.Key("isa", &ModelOptions::isa)
-      .Match([](std::string_view isa) { return isa.empty() || isa == "scalar" || isa == "avx2" || isa == "avx512"; },
-             "scalar, avx2, avx512 or nothing")
+      .Match(
+          [](std::string_view isa) {
+            return isa.empty() ||
+                   std::ranges::any_of(kernels::kIsas, [&](auto each) { return kernels::IsaName(each) == isa; });
+          },
+          "scalar, avx2, avx512, avx512_vnni or nothing")
       .NeedsRestart()
       .Help("Instruction set to use; empty: the best there is.");
 }

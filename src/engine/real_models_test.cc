@@ -247,7 +247,7 @@ TEST_P(EveryTier, ATextGetsTheSameVectorInAnyBatchAsAlone) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, EveryTier, ::testing::Values(Isa::kScalar, Isa::kAvx2, Isa::kAvx512),
+INSTANTIATE_TEST_SUITE_P(Tiers, EveryTier, ::testing::ValuesIn(kernels::kIsas),
                          [](const auto& info) { return std::string(kernels::IsaName(info.param)); });
 
 // Counts, and allocates nothing itself.

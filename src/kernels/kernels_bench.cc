@@ -22,29 +22,32 @@ const TransformerKernels& Tier() {
   return TransformerKernelsFor(ChooseIsa(forced == nullptr ? "" : forced).value_or(DetectIsa()));
 }
 
+// Type, tokens, rows.
 void MatmulBench(benchmark::State& state) {
   const auto type = static_cast<WeightType>(state.range(0));
-  const auto tokens = static_cast<std::size_t>(state.range(1));
-  constexpr std::size_t kRows = 1024, kCols = 2048;
+  const auto tokens = static_cast<std::size_t>(state.range(1)), rows = static_cast<std::size_t>(state.range(2));
+  constexpr std::size_t kCols = 2048;
   base::Random random(1);
   // Bits alone matter to the speed: one block's worth of scales, repeated.
   const WeightLayout& layout = LayoutOf(type);
-  std::vector<std::byte> bytes(kRows * kCols / layout.block_weights * layout.block_bytes);
+  std::vector<std::byte> bytes(rows * kCols / layout.block_weights * layout.block_bytes);
   for (std::size_t at = 0; at < bytes.size(); at += layout.block_bytes) RandomBlock(random, type, 0.02, &bytes[at]);
-  std::vector<float> out(tokens * kRows);
-  const Matrix weights{.data = bytes.data(), .rows = kRows, .cols = kCols, .type = type};
+  std::vector<float> out(tokens * rows);
+  const Matrix weights{.data = bytes.data(), .rows = rows, .cols = kCols, .type = type};
   const TransformerKernels& tier = Tier();
   const TestActivations x(tier, type, std::vector<float>(tokens * kCols, 0.5F), kCols);
   for (auto _ : state) {
-    tier.matmul(weights, 0, kRows, x.Io(out.data(), kRows));
+    tier.matmul(weights, 0, rows, x.Io(out.data(), rows));
     benchmark::ClobberMemory();
   }
   state.SetLabel(std::string(layout.name));
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * bytes.size()));
-  state.counters["flop"] = benchmark::Counter(2.0 * kRows * kCols * static_cast<double>(tokens),
+  state.counters["flop"] = benchmark::Counter(2.0 * kCols * static_cast<double>(tokens * rows),
                                               benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1, 4, 128}});
+BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1, 4, 128}, {1024}});
+// From memory, as a decoding step reads them: more than any cache holds.
+BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1}, {1 << 17}});
 
 void RoundBench(benchmark::State& state) {
   constexpr std::size_t kCols = 2048;

@@ -135,6 +135,9 @@ inline void MatmulBlocks(const Matrix& weights, std::size_t row_begin, std::size
     const __mmask16 kept[2] = {static_cast<__mmask16>(kept_rows), static_cast<__mmask16>(kept_rows >> kVector)};
     for (std::size_t column = 0; column < weights.cols; column += kPanelColumns) {
       const std::size_t columns = weights.cols - column < kPanelColumns ? weights.cols - column : kPanelColumns;
+      const bool last_columns = column + columns == weights.cols;
+      const std::size_t next_row = last_columns && row + 2 * kPanelRows <= row_end ? row + kPanelRows : row;
+      const std::size_t next_offset = last_columns ? 0 : row_bytes * (column + columns) / weights.cols;
       for (std::size_t v = 0; v < vectors; ++v) {
         const std::size_t skipped = v * kVector;
         UnpackRows(weights.type,
@@ -142,7 +145,8 @@ inline void MatmulBlocks(const Matrix& weights, std::size_t row_begin, std::size
                     .row_bytes = row_bytes,
                     .rows = rows - skipped,
                     .begin = column,
-                    .count = columns},
+                    .count = columns,
+                    .next = weights.data + (next_row + skipped) * row_bytes + next_offset},
                    PanelWriter(panel, v));
       }
       const TileIo tile{.x = io.rounded + column / kActivationBlock * sizeof(ActivationBlock),

@@ -181,19 +181,28 @@ INSTANTIATE_TEST_SUITE_P(Types, MatmulTest,
                          testing::Combine(testing::ValuesIn(kIsas), testing::Range<std::size_t>(0, kWeightTypes)),
                          CaseName);
 
-class RoundingTest : public testing::TestWithParam<Isa> {
+class RoundingTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (GetParam() > DetectIsa()) GTEST_SKIP() << "this machine lacks " << IsaName(GetParam());
-    if (tier().form(WeightType::kQ8_0) != ActivationForm::kInt8) GTEST_SKIP() << "nothing is rounded";
+    if (Isa::kAvx512Vnni > DetectIsa()) GTEST_SKIP() << "this machine lacks it";
   }
-  const TransformerKernels& tier() const { return TransformerKernelsFor(GetParam()); }
-  ActivationBlock Round(const std::vector<float>& x) const {
-    return TestActivations(tier(), WeightType::kQ8_0, x, kActivationBlock).block(0, 0);
+  static ActivationBlock Round(const std::vector<float>& x) {
+    return TestActivations(kTransformerKernelsAvx512Vnni, WeightType::kQ8_0, x, kActivationBlock).block(0, 0);
   }
 };
 
-TEST_P(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
+TEST(ActivationForms, AreFloatsInTheTiersThatRoundNothing) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    for (const ActivationForm form : TransformerKernelsFor(isa).forms) EXPECT_EQ(form, ActivationForm::kFloats);
+  }
+  const TransformerKernels& rounds = kTransformerKernelsAvx512Vnni;
+  EXPECT_EQ(rounds.form(WeightType::kF32), ActivationForm::kFloats);
+  EXPECT_EQ(rounds.form(WeightType::kF16), ActivationForm::kFloats);
+  EXPECT_EQ(rounds.form(WeightType::kBF16), ActivationForm::kBF16);
+  for (std::size_t type = 3; type < kWeightTypes; ++type) EXPECT_EQ(rounds.forms[type], ActivationForm::kInt8) << type;
+}
+
+TEST_F(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
   base::Random random(kSeed);
   for (int round = 0; round < 300; ++round) {
     std::vector<float> x(kActivationBlock);
@@ -214,7 +223,7 @@ TEST_P(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
   }
 }
 
-TEST_P(RoundingTest, TakesWhatIsTooSmallToScaleForZero) {
+TEST_F(RoundingTest, TakesWhatIsTooSmallToScaleForZero) {
   for (const float size : {0.0F, 1e-45F, 1e-38F, 0x1.FFFFFEp-101F}) {
     const ActivationBlock block = Round(std::vector<float>(kActivationBlock, size));
     EXPECT_EQ(block.scale, 0) << size;
@@ -223,9 +232,6 @@ TEST_P(RoundingTest, TakesWhatIsTooSmallToScaleForZero) {
   }
   EXPECT_EQ(Round(std::vector<float>(kActivationBlock, -0x1p-100F)).quants[31], -127);
 }
-
-INSTANTIATE_TEST_SUITE_P(Tiers, RoundingTest, testing::ValuesIn(kIsas),
-                         [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace
 }  // namespace loquat::kernels

@@ -250,13 +250,24 @@ struct BlockRows {
   std::size_t row_bytes;
   std::size_t rows;  // At least one.
   std::size_t begin, count;
+  // What is read after this, from the first row on: asked for while these are unpacked, as so many short pieces of rows
+  // escape the processor's own foresight.
+  const std::byte* next;
 };
 
 template <WeightType kType, typename Unpack>
 LOQUAT_SIMD void UnpackBlocks(const BlockRows& from, PanelWriter out, Unpack unpack) {
   constexpr WeightLayout kLayout = LayoutOf(kType);
   RowBlocks rows(from.data + from.begin / kLayout.block_weights * kLayout.block_bytes, from.row_bytes, from.rows);
+  constexpr std::size_t kLine = 64;
+  std::size_t offset = 0, asked = 0;
   for (std::size_t c = 0; c < from.count; c += kLayout.block_weights, rows.Advance(kLayout.block_bytes)) {
+    offset += kLayout.block_bytes;
+    for (; asked < offset; asked += kLine) {
+      for (std::size_t r = 0; r < from.rows && r < kVector; ++r) {
+        __builtin_prefetch(from.next + r * from.row_bytes + asked);
+      }
+    }
     unpack(rows, out);
   }
 }

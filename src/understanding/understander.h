@@ -45,7 +45,7 @@ struct UnderstandOptions {
 // has.
 struct UnderstanderOptions {
   bool verify_hashes = true;  // Check the SHA-256 of the weights while loading.
-  std::string force_isa;      // "scalar", "avx2" or "avx512"; empty: the best this machine has.
+  std::string force_isa;      // A name of kernels/isa.h; empty: the best this machine has.
 };
 
 class Understander : public std::enable_shared_from_this<Understander> {

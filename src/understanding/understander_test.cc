@@ -151,7 +151,7 @@ TEST_F(UnderstanderTest, TruncationIsNeverSilent) {
 TEST_F(UnderstanderTest, EveryInstructionSetGivesTheSameFrame) {
   const auto expected = Ask("will it rain in london tomorrow");
   const auto ranking = expected.intent_ranking;
-  for (const auto isa : {kernels::Isa::kScalar, kernels::Isa::kAvx2, kernels::Isa::kAvx512}) {
+  for (const auto isa : kernels::kIsas) {
     if (isa > kernels::DetectIsa()) continue;
     const auto model = Understander::Load(*path_, {.force_isa = std::string(kernels::IsaName(isa))});
     ASSERT_TRUE(model.has_value());

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -100,6 +101,7 @@ struct DecoderShape {
   bool tied = true;
   std::uint32_t heads = 4, kv_heads = 2;
   bool rope_freqs = false;
+  std::optional<kernels::WeightType> value_type = std::nullopt;  // Of attn_v; none: that of all.
 };
 
 // Rows are multiples of 256 long, so that every stored type can hold them.
@@ -131,7 +133,9 @@ inline TestModel RandomDecoder(Architecture architecture, kernels::WeightType ty
     const std::pair<const char*, std::size_t> parts[] = {{"attn_q", query}, {"attn_k", key}, {"attn_v", key}};
     for (const auto& [name, rows] : parts) {
       if (glm) break;
-      model.AddMatrix(at + name + ".weight", rows, width);
+      const bool differs = shape.value_type && std::string_view(name) == "attn_v";
+      const double spread = 1 / std::sqrt(static_cast<double>(width));
+      model.AddMatrix(at + name + ".weight", rows, width, spread, differs ? *shape.value_type : type);
       if (architecture == Architecture::kQwen2) model.AddVector(at + name + ".bias", rows, 0);
     }
     if (glm) model.AddLinear(at + "attn_qkv", query + 2 * key, width);
