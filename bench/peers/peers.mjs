@@ -33,7 +33,7 @@ const DECODERS = [
 const ENCODERS = ["bert-base", "minilm"];
 const ENCODER_CASES = [{tokens: 16, texts: 1}, {tokens: 128, texts: 1}, {tokens: 32, texts: 32}];
 
-// As tests/parity finds it: llama.cpp rounds activations to 8 bits before block types, Loquat does not.
+// As tests/parity finds it: both sides round activations to 8 bits before block types, each in its own way.
 const LOGIT_ERROR_MAX = 0.3; // Of the logits' spread.
 const COSINE_MIN = 0.9999;
 

@@ -22,8 +22,8 @@ std::string BundledModelPath();
 // `path`, or the bundled model's where it is empty.
 base::Result<std::string> ModelPathOr(const std::string& path);
 
-// The instruction set that the environment variable LOQUAT_FORCE_ISA pins: a name of kernels/isa.h; none: the best there
-// is.
+// The instruction set that the environment variable LOQUAT_FORCE_ISA pins: a name of kernels/isa.h; none: the best
+// there is.
 understanding::UnderstanderOptions ForcedIsa();
 
 config::Sources SourcesOf(const std::string& file, const std::vector<std::string>& sets);

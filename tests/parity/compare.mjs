@@ -30,6 +30,12 @@ export function compareLogits(ours, reference, promptTokens, generated) {
   return {...errors(ours, reference), agree};
 }
 
+// The likeliest token of each of the last `steps` rows.
+export function choicesOf(logits, promptTokens, steps) {
+  const width = logits.length / (promptTokens + steps - 1);
+  return Array.from({length: steps}, (_, i) => argmax(logits.subarray((promptTokens - 1 + i) * width, (promptTokens + i) * width)));
+}
+
 function unit(vector) {
   const length = Math.hypot(...vector);
   return vector.map((x) => x / length);

@@ -3,7 +3,7 @@
 import {execFileSync} from "node:child_process";
 import {existsSync, rmSync} from "node:fs";
 import path from "node:path";
-import {compareDirections, compareLogits} from "./compare.mjs";
+import {choicesOf, compareDirections, compareLogits} from "./compare.mjs";
 import {embeddingOf, logitsOf} from "./llama_cpp.mjs";
 import {ROOT, makeGguf, widen} from "./loquat.mjs";
 
@@ -18,12 +18,15 @@ const VOCABULARY_OF_REAL = 30000; // All have as many.
 const CLS = 2, SEP = 3;   // Of BERT's; the other side adds them where they are missing.
 
 // Worst errors as parts of the logits' root mean square. Widened: the same weights written out as f32 for the reference. Same file:
-// llama.cpp rounds activations to the weights' precision before it multiplies (8 bits for the block types), Loquat does not.
+// llama.cpp rounds activations to the weights' precision before it multiplies (8 bits for the block types). Loquat's exact tiers do
+// not; the tier that does is held to the tolerances of rounding against both.
 export const TOLERANCE = 0.005;
 export const TOLERANCE_OF_ROUNDING = {f32: TOLERANCE, f16: 0.02, bf16: 0.06};
 export const TOLERANCE_OF_BLOCKS = 0.3;
 export const DISAGREE_MAX = 2; // Tokens, with widened weights: keys rounded to f16 may part two that are as likely. F32: none.
 export const COSINE_MIN = 0.9999;
+export const COSINE_MIN_OF_ROUNDING = 0.9997;
+export const ROUNDED_TYPES = TYPES.filter((type) => type !== "f32" && type !== "f16");
 
 // Of real shapes; weight types whose blocks do not divide a row fall back as tools/make_model says.
 const REAL = [
@@ -43,31 +46,50 @@ export function someTokens(count, vocabulary) {
   return Array.from({length: count}, (_, i) => ORDINARY_FIRST + (i * 37 + 11) % (vocabulary - ORDINARY_FIRST));
 }
 
-// A row: errors on the file itself and against the widened weights; for f32 that is one and the same.
-async function compareFile(loquat, file, row, compare) {
+// A row: errors on the file itself and against the widened weights; for f32 that is one and the same. `compare` gives the errors of
+// {exact, rounding} beside the reference on a file.
+async function compareFile(file, row, compare) {
   const same = await compare(file);
-  if (row.type === "f32") return {...row, same, widened: same};
-  const wide = widen(file);
-  const widened = await compare(wide);
-  rmSync(wide);
-  return {...row, same, widened};
+  let widened = same;
+  if (row.type !== "f32") {
+    const wide = widen(file);
+    widened = await compare(wide);
+    rmSync(wide);
+  }
+  const rounded = same.rounding === undefined ? {} : {rounded: {same: same.rounding, widened: widened.rounding}};
+  return {...row, same: same.exact, widened: widened.exact, ...rounded};
+}
+
+// What both tiers compute; types that are not rounded are to give the same bits.
+function outputsOf({exact, rounding}, row, ...what) {
+  const outputs = {exact: exact.floats(...what), rounding: rounding?.floats(...what)};
+  if (!ROUNDED_TYPES.includes(row.type) && outputs.rounding?.some((value, i) => value !== outputs.exact[i])) {
+    throw new Error(`${row.architecture} ${row.type}: ${rounding.tier} is to give the bits of ${exact.tier}`);
+  }
+  return outputs;
 }
 
 const stepsOf = ({shape}) => (shape === undefined ? GREEDY_TOKENS : GREEDY_TOKENS_OF_REAL);
 
 async function compareDecoder(loquat, file, row, vocabulary) {
   const prompt = someTokens(PROMPT_TOKENS, vocabulary);
-  const generated = loquat.greedy(file, prompt, stepsOf(row));
+  const generated = loquat.exact.greedy(file, prompt, stepsOf(row));
   const tokens = [...prompt, ...generated.slice(0, -1)];
-  const ours = loquat.floats("logits", file, tokens);
-  const compare = async (theirs) => compareLogits(ours, await logitsOf(theirs, tokens), prompt.length, generated);
-  return compareFile(loquat, file, row, compare);
+  const ours = outputsOf(loquat, row, "logits", file, tokens);
+  return compareFile(file, row, async (theirs) => {
+    const reference = await logitsOf(theirs, tokens);
+    const of = (logits) => logits && compareLogits(logits, reference, prompt.length, choicesOf(logits, prompt.length, generated.length));
+    return {exact: compareLogits(ours.exact, reference, prompt.length, generated), rounding: of(ours.rounding)};
+  });
 }
 
 async function compareEncoder(loquat, file, row, vocabulary) {
   const tokens = [CLS, ...someTokens(38, vocabulary), SEP];
-  const ours = loquat.floats("pooled", file, tokens);
-  return compareFile(loquat, file, row, async (theirs) => compareDirections(ours, await embeddingOf(theirs, tokens)));
+  const ours = outputsOf(loquat, row, "pooled", file, tokens);
+  return compareFile(file, row, async (theirs) => {
+    const reference = await embeddingOf(theirs, tokens);
+    return {exact: compareDirections(ours.exact, reference), rounding: ours.rounding && compareDirections(ours.rounding, reference)};
+  });
 }
 
 async function compareModel(loquat, file, row, vocabulary) {
@@ -117,9 +139,14 @@ export async function compareOtherWriter(loquat, folder, script) {
   return results;
 }
 
-export function faultsOfGguf({architecture, shape, type, same, widened}) {
+export function faultsOfGguf({architecture, shape, type, same, widened, rounded}) {
   const faults = [];
   const fault = (what) => faults.push(`${architecture} ${shape ?? "tiny"} ${type}: ${what}`);
+  for (const [beside, of] of Object.entries(rounded ?? {})) {
+    const rounding = TOLERANCE_OF_ROUNDING[type] ?? TOLERANCE_OF_BLOCKS;
+    if (architecture !== "bert" && !(of.worst < rounding)) fault(`worst error ${of.worst} with rounded activations, ${beside}`);
+    if (architecture === "bert" && !(of.cosine > COSINE_MIN_OF_ROUNDING)) fault(`cosine ${of.cosine} with rounded activations, ${beside}`);
+  }
   if (architecture === "bert") {
     if (!(widened.cosine > COSINE_MIN)) fault(`cosine ${widened.cosine} with widened weights`);
     return faults;

@@ -1,6 +1,7 @@
 // What Loquat computes, and the models it computes with: tools/make_model's, from a seed.
 
 import {execFileSync} from "node:child_process";
+import {readFileSync} from "node:fs";
 import path from "node:path";
 import {fileURLToPath} from "node:url";
 
@@ -33,13 +34,26 @@ export function makeFolder(folder, {architecture, type, head = "none", set = {},
   return path_;
 }
 
+// The best tiers of kernels that this machine has: of those that leave activations as they are, and of those that round them.
+export function tiers() {
+  const flags = new Set(readFileSync("/proc/cpuinfo", "utf8").match(/^flags\s*:(.*)$/m)?.[1].trim().split(" "));
+  const has = (...names) => names.every((name) => flags.has(name));
+  const wide = has("avx512f", "avx512bw", "avx512dq", "avx512vl");
+  return {
+    exact: wide ? "avx512" : has("avx2", "fma", "f16c") ? "avx2" : "scalar",
+    rounding: wide && has("avx512_vnni", "avx512_bf16") ? "avx512_vnni" : undefined,
+  };
+}
+
 export class Loquat {
-  constructor(build) {
+  constructor(build, tier) {
     this.program = path.resolve(ROOT, build, "tests/parity/model_outputs");
+    this.tier = tier;
   }
 
   #run(words, lines) {
-    return execFileSync(this.program, words, {input: lines.map((line) => line.join(" ") + "\n").join(""), maxBuffer: BYTES_MAX});
+    const input = lines.map((line) => line.join(" ") + "\n").join("");
+    return execFileSync(this.program, words, {input, maxBuffer: BYTES_MAX, env: {...process.env, LOQUAT_FORCE_ISA: this.tier}});
   }
 
   // what: logits, hidden, pooled, head.
