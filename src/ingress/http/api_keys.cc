@@ -16,12 +16,6 @@ bool HasBearerScheme(std::string_view header) {
                             [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
 }
 
-std::string_view KeyOf(const net::HttpRequest& request) {
-  const std::string_view authorization = request.Header("authorization");
-  if (HasBearerScheme(authorization)) return authorization.substr(kBearer.size());
-  return request.Header("x-api-key");
-}
-
 base::Error Unauthenticated(std::string message, std::string reason) {
   return {.code = base::Code::kUnauthenticated, .message = std::move(message), .reason = std::move(reason)};
 }
@@ -42,8 +36,14 @@ void Declare(config::Section<ApiKeyOptions>& section) {
 }
 
 base::Result<std::string_view> ApiKeys::Authenticate(const net::HttpRequest& request) const {
+  return Authenticate(request.Header("authorization"), request.Header("x-api-key"));
+}
+
+base::Result<std::string_view> ApiKeys::Authenticate(std::string_view authorization,
+                                                     std::string_view x_api_key) const {
   if (keys_.empty()) return std::string_view("anonymous");
-  const std::string_view key = KeyOf(request);
+  const std::string_view key =
+      HasBearerScheme(authorization) ? authorization.substr(kBearer.size()) : x_api_key;
   if (key.empty()) {
     return Unauthenticated("this server asks for an API key: send Authorization: Bearer KEY", "api_key_missing");
   }

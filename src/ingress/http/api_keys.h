@@ -29,6 +29,8 @@ class ApiKeys {
   // The tenant whose key the request carries ("Authorization: Bearer KEY" or "X-Api-Key: KEY"); "anonymous" where no
   // key is configured. unauthenticated otherwise. Compares with every key in constant time.
   base::Result<std::string_view> Authenticate(const net::HttpRequest& request) const;
+  // The same from the two values, wherever they were carried; empty: it was not there.
+  base::Result<std::string_view> Authenticate(std::string_view authorization, std::string_view x_api_key) const;
 
  private:
   const std::vector<ApiKeyOptions> keys_;
