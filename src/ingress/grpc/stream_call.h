@@ -1,0 +1,110 @@
+// A streaming call between gRPC's threads and a coroutine on one event loop: messages are handed over through bounded
+// queues in both directions. A client that sends faster than it is served is held back by HTTP/2's flow control; one
+// that takes nothing is waited for a while and then cut; one that says nothing for long is let go.
+//
+// Reactions run on gRPC's threads, everything else on the thread of the call's loop. gRPC holds the call until OnDone,
+// the coroutine until its end.
+
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+
+#include "base/cancel.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "ingress/grpc/call.h"
+#include "net/deadline_sweep.h"
+#include "net/event_loop.h"
+#include "pipeline/signal.h"
+
+namespace google::protobuf {
+class MessageLite;
+}
+
+namespace loquat::ingress::grpc {
+
+inline constexpr std::size_t kReadAheadMessagesMax = 16;
+
+using BidiReactor = ::grpc::ServerBidiReactor<::grpc::ByteBuffer, ::grpc::ByteBuffer>;
+
+class StreamCall final : public BidiReactor, public std::enable_shared_from_this<StreamCall> {
+ public:
+  // Serves a call until it has nothing more to say; what it returns is the call's status.
+  using Serve = std::function<boost::asio::awaitable<base::Status>(StreamCall& call)>;
+
+  // A reactor for gRPC: one that serves on the next loop, or one that refuses at once.
+  static BidiReactor* Start(CallShared& shared, Method method, Access access, ::grpc::CallbackServerContext& grpc,
+                            Serve serve);
+
+  StreamCall(CallShared& shared, Method method, Access access, ::grpc::CallbackServerContext& grpc);
+  ~StreamCall() override;
+  StreamCall(const StreamCall&) = delete;
+  StreamCall& operator=(const StreamCall&) = delete;
+
+  Call& call() { return call_; }
+  const base::CallContext& context() { return call_.context(); }
+
+  // Loop thread, one coroutine at a time.
+  // True: a message. False: the client has said all it will say. Errors: invalid_argument "malformed_message";
+  // cancelled; deadline_exceeded "idle_timeout"; unavailable "draining" when this server stops.
+  boost::asio::awaitable<base::Result<bool>> Read(google::protobuf::MessageLite& message);
+
+  // Loop thread, one coroutine at a time, which may be another one. Returns when there is room for more. Errors:
+  // cancelled; resource_exhausted "slow_reader".
+  boost::asio::awaitable<base::Status> Write(const google::protobuf::MessageLite& message);
+
+ private:
+  // Looks at the times of a call ten times a second.
+  class Watch final : public net::DeadlineNode {
+   public:
+    explicit Watch(StreamCall& call) : call_(call) {}
+    void OnTick(base::TimePoint now) override { call_.OnTick(now); }
+
+   private:
+    StreamCall& call_;
+  };
+
+  enum class ReadEvent : std::uint8_t { kMessage, kEnd, kCancelled, kNone };
+
+  static boost::asio::awaitable<void> Run(std::shared_ptr<StreamCall> call, Serve serve);
+  void OnReadDone(bool ok) override LOQUAT_EXCLUDES(mutex_);
+  void OnWriteDone(bool ok) override LOQUAT_EXCLUDES(mutex_);
+  void OnCancel() override LOQUAT_EXCLUDES(mutex_);
+  void OnDone() override;
+
+  ReadEvent TakeMessage(::grpc::ByteBuffer& buffer) LOQUAT_EXCLUDES(mutex_);
+  // Waits until at most `bytes_left` are on their way.
+  boost::asio::awaitable<base::Status> AwaitWrites(std::size_t bytes_left);
+  void OnTick(base::TimePoint now);
+
+  Call call_;
+  net::EventLoop& loop_;
+  base::CancelSource cancel_;
+  pipeline::Signal read_news_, write_news_;
+  std::shared_ptr<StreamCall> self_;  // What gRPC holds.
+
+  // Loop thread only.
+  Watch watch_{*this};
+  base::TimePoint reading_since_ = base::TimePoint::max();
+  base::TimePoint writing_since_ = base::TimePoint::max();
+  bool idle_ = false, stalled_ = false;
+  bool cut_ = false;  // Told to gRPC; only its last word is waited for.
+
+  ::grpc::ByteBuffer incoming_;  // Of the read under way.
+  base::Mutex mutex_;
+  std::deque<::grpc::ByteBuffer> read_ LOQUAT_GUARDED_BY(mutex_);
+  bool reading_ LOQUAT_GUARDED_BY(mutex_) = true;
+  bool read_all_ LOQUAT_GUARDED_BY(mutex_) = false;
+  std::deque<::grpc::ByteBuffer> written_ LOQUAT_GUARDED_BY(mutex_);  // The first one is on its way.
+  std::size_t written_bytes_ LOQUAT_GUARDED_BY(mutex_) = 0;
+  std::size_t taken_ LOQUAT_GUARDED_BY(mutex_) = 0;  // Messages that gRPC has taken: a sign of life of the client.
+  bool cancelled_ LOQUAT_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace loquat::ingress::grpc

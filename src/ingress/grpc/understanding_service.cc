@@ -1,0 +1,107 @@
+#include "ingress/grpc/understanding_service.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <optional>
+#include <utility>
+
+#include "base/cancel.h"
+#include "ingress/grpc/wire.h"
+
+namespace loquat::ingress::grpc {
+namespace {
+
+constexpr std::size_t kIdleMemoriesMax = 64;
+
+}  // namespace
+
+// A call on an event loop. Owned by gRPC until OnDone; the coroutine lets go of it before it finishes the call.
+class UnderstandingService::WaitingCall final : public ::grpc::ServerUnaryReactor {
+ public:
+  WaitingCall(UnderstandingService& service, std::unique_ptr<Call> call, decltype(memories_.Acquire()) memory,
+              ::grpc::ByteBuffer& response)
+      : service_(service), call_(std::move(call)), memory_(std::move(memory)), response_(response) {
+    call_->context().cancel = cancel_.token();
+  }
+
+  boost::asio::awaitable<void> Run() {
+    const base::Status status = co_await service_.pipeline_.Run(call_->context(), memory_->request, memory_->answer);
+    if (status.has_value()) Write(call_->context(), *memory_, response_);
+    ::grpc::Status end = call_->End(status);
+    memory_.reset();
+    // Once the call is finished gRPC may destroy it at any time.
+    Finish(std::move(end));
+  }
+
+ private:
+  void OnCancel() override { cancel_.Cancel(); }
+  void OnDone() override {
+    service_.shared_.waiting_calls.fetch_sub(1, std::memory_order_relaxed);
+    delete this;
+  }
+
+  UnderstandingService& service_;
+  const std::unique_ptr<Call> call_;
+  base::CancelSource cancel_;
+  decltype(memories_.Acquire()) memory_;
+  ::grpc::ByteBuffer& response_;
+};
+
+UnderstandingService::UnderstandingService(pipeline::UnderstandPipeline& pipeline, const UnderstandingOptions& options,
+                                           CallShared& shared)
+    : pipeline_(pipeline), options_(options), shared_(shared), memories_(kIdleMemoriesMax) {}
+
+UnderstandingService::~UnderstandingService() = default;
+
+base::Status UnderstandingService::Read(const ::grpc::ByteBuffer& buffer, Memory& memory) const {
+  LOQUAT_TRY(ReadMessage(buffer, memory.message_in));
+  return ReadRequest(memory.message_in, shared_.clock.WallNow(), options_.text_bytes_max, memory.request);
+}
+
+void UnderstandingService::Write(const base::CallContext& call, Memory& memory, ::grpc::ByteBuffer& buffer) {
+  memory.message_out.Clear();
+  WriteResponse(call.request_id, memory.request, memory.answer, memory.message_out);
+  WriteMessage(memory.message_out, buffer);
+}
+
+base::Status UnderstandingService::RunHere(const base::CallContext& call, Memory& memory) {
+  std::optional<base::Status> status;
+  memory.here.restart();
+  boost::asio::co_spawn(memory.here, pipeline_.Run(call, memory.request, memory.answer),
+                        [&status](const std::exception_ptr& thrown, base::Status ran) {
+                          if (thrown) std::rethrow_exception(thrown);
+                          status.emplace(std::move(ran));
+                        });
+  // Where a reload has just given the road something to wait for, this thread waits with this one call.
+  memory.here.run();
+  return std::move(*status);
+}
+
+::grpc::ServerUnaryReactor* UnderstandingService::Understand(::grpc::CallbackServerContext* grpc,
+                                                             const ::grpc::ByteBuffer* request,
+                                                             ::grpc::ByteBuffer* response) {
+  auto call = std::make_unique<Call>(shared_, Method::kUnderstand, Access::kKey, *grpc);
+  call->metrics().messages_in->Increment();
+  auto memory = memories_.Acquire();
+  base::Status status = call->status();
+  if (status.has_value()) status = Read(*request, *memory);
+  const bool waits = pipeline_.may_wait() || !options_.sessions_at_once;
+  if (status.has_value() && waits) {
+    if (shared_.waiting_calls.fetch_add(1, std::memory_order_relaxed) < shared_.options.calls_max) {
+      net::EventLoop& loop = shared_.loops.Next();
+      auto* waiting = new WaitingCall(*this, std::move(call), std::move(memory), *response);
+      boost::asio::co_spawn(loop.executor(), waiting->Run(), boost::asio::detached);
+      return waiting;
+    }
+    shared_.waiting_calls.fetch_sub(1, std::memory_order_relaxed);
+    status = Busy("calls", shared_.options.calls_max, "grpc.calls_max", "too_many_calls");
+  }
+  if (status.has_value()) status = RunHere(call->context(), *memory);
+  if (status.has_value()) Write(call->context(), *memory, *response);
+  if (status.has_value()) call->metrics().messages_out->Increment();
+  ::grpc::ServerUnaryReactor* reactor = grpc->DefaultReactor();
+  reactor->Finish(call->End(status));
+  return reactor;
+}
+
+}  // namespace loquat::ingress::grpc
