@@ -51,6 +51,7 @@ void Cli::AddServe() {
   CLI::App* command = app.add_subcommand("serve", "Start the server; with no arguments: embedded defaults on loopback");
   command->add_option("--config", serve.config, "YAML file (docs/configuration.md); reloaded when it changes");
   command->add_option("--listen", serve.listen, "HOST:PORT; port 0 picks a free one");
+  command->add_option("--grpc", serve.grpc, "Serve gRPC too, on HOST:PORT; port 0 picks a free one");
   command
       ->add_option("--model", serve.models,
                    "NAME=PATH: a GGUF file or Hugging Face folder that generates or embeds, or a model folder that "

@@ -18,6 +18,7 @@ inline constexpr int kExitUsage = 2;
 struct ServeArguments {
   std::string config;               // Empty: defaults and environment alone.
   std::string listen;               // Empty: as configured.
+  std::string grpc;                 // Empty: as configured.
   std::vector<std::string> models;  // NAME=PATH; one folder for understanding at most.
   std::vector<std::string> sets;    // key.path=value
 };

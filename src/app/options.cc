@@ -231,6 +231,17 @@ base::Status CheckModelNames(const Options& options) {
       "/reply/model");
 }
 
+// The address is one, and TLS has a certificate from somewhere.
+base::Status CheckGrpc(const Options& options) {
+  const ingress::GrpcOptions& grpc = options.grpc;
+  if (!grpc.listen.empty() && !IsAddress(grpc.listen)) {
+    return base::InvalidArgument(fmt::format("\"{}\" is no address: {}", grpc.listen, kAddressForm), "/grpc/listen");
+  }
+  if (!grpc.tls || !grpc.tls->certificate.empty() || options.server.tls) return {};
+  return base::InvalidArgument(
+      "there is no certificate: give `certificate` and `key` here, or a `server.tls` that has them", "/grpc/tls");
+}
+
 }  // namespace
 
 void Declare(config::Section<Options>& section) {
@@ -246,8 +257,10 @@ void Declare(config::Section<Options>& section) {
   section.Sub("stream", &Options::stream).Help("Text that arrives bit by bit.");
   section.Sub("resume", &Options::resume).NeedsRestart().Help("Streams that a client may drop and take up again.");
   section.Sub("websocket", &Options::websocket).Help("The WebSocket of /v1/stream.");
+  section.Sub("grpc", &Options::grpc).Help("The gRPC server.");
   section.Sub("log", &Options::log).Help("The structured log.");
   section.Check(CheckModelNames);
+  section.Check(CheckGrpc);
 }
 
 }  // namespace loquat::app

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "config/section.h"
 #include "context/memory_session_store.h"
+#include "ingress/grpc/grpc_options.h"
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
 #include "ingress/stream/event_log.h"
@@ -120,6 +121,7 @@ struct Options {
   pipeline::StreamOptions stream;
   ingress::StreamLogsOptions resume;
   net::WebSocketOptions websocket;
+  ingress::GrpcOptions grpc;
   LogOptions log;
 };
 void Declare(config::Section<Options>& section);

@@ -51,6 +51,7 @@ void AppendEntry(const NamedModel& model, std::string& list) {
 base::Result<std::vector<std::string>> Overrides(const ServeArguments& arguments) {
   std::vector<std::string> sets = arguments.sets;
   if (!arguments.listen.empty()) sets.push_back("server.listen=" + arguments.listen);
+  if (!arguments.grpc.empty()) sets.push_back("grpc.listen=" + arguments.grpc);
   LOQUAT_ASSIGN(const std::vector<NamedModel> models, NamedModels(arguments.models));
   std::string engine_models;
   bool understanding = false;
@@ -85,6 +86,7 @@ void PrintWelcome(const Server& server) {
   fmt::print("Loquat is ready in {:.0f} ms with the model {}\n\n", server.start_ms(), server.model_summary());
   fmt::print("  address  {}\n", url);
   if (!server.tls_url().empty()) fmt::print("  TLS      {}\n", server.tls_url());
+  if (!server.grpc_address().empty()) fmt::print("  gRPC     {}\n", server.grpc_address());
   for (const std::string& model : server.engine_summaries()) fmt::print("  model    {}\n", model);
   fmt::print("  console  {}/console\n", url);
   fmt::print(

@@ -16,6 +16,7 @@
 #include "app/routes.h"
 #include "app/server_vars.h"
 #include "config/live.h"
+#include "ingress/grpc/grpc_server.h"
 #include "ingress/http/error_body.h"
 #include "net/event_loop.h"
 #include "net/net_metrics.h"
@@ -60,6 +61,18 @@ net::HttpServerOptions HttpOptions(const ServerOptions& options) {
   http.timeouts.body_grace = options.timeouts.body_grace;
   http.format_error = [](int, const base::Error& error) { return ingress::ErrorBody(error, {}); };
   return http;
+}
+
+ingress::GrpcSettings GrpcSettings(const Options& options) {
+  ingress::GrpcSettings settings{.options = options.grpc,
+                                 .api_keys = options.server.api_keys,
+                                 .text_bytes_max = options.understand.text_bytes_max,
+                                 .handshake = options.server.timeouts.handshake};
+  if (settings.options.tls && settings.options.tls->certificate.empty()) {
+    settings.options.tls->certificate = options.server.tls->certificate;
+    settings.options.tls->key = options.server.tls->key;
+  }
+  return settings;
 }
 
 // A limit that is too low would otherwise show under load alone.
@@ -138,6 +151,7 @@ struct Server::Parts {
 
   ServerVars VarsNow() const;
   base::Status Listen();
+  base::Status ListenGrpc();
   base::Status TakeModels();
   base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
   void Reload(const Options& fresh);
@@ -162,6 +176,7 @@ struct Server::Parts {
   Routes routes;
   net::EventLoops loops;
   net::HttpServer http;
+  std::unique_ptr<ingress::GrpcServer> grpc;  // Null where it is not configured.
   std::unique_ptr<config::LiveConfig<Options>> live_config;
   config::SnapshotHolder<Options>::Subscription reloads;
 
@@ -169,6 +184,7 @@ struct Server::Parts {
   double start_ms = 0;
   std::string url;
   std::string tls_url;
+  std::string grpc_address;
 };
 
 ServerVars Server::Parts::VarsNow() const {
@@ -191,6 +207,21 @@ base::Status Server::Parts::Listen() {
   LOQUAT_ASSIGN(net::ListenAddress tls_address, ParseAddress(tls.listen));
   LOQUAT_ASSIGN(tls_address.port, http.Listen({.address = tls_address, .tls = std::move(context)}));
   tls_url = UrlOf("https", tls_address);
+  return {};
+}
+
+base::Status Server::Parts::ListenGrpc() {
+  if (options.grpc.listen.empty()) return {};
+  LOQUAT_ASSIGN(grpc, ingress::GrpcServer::Start(GrpcSettings(options), {.understand = understand,
+                                                                         .generate = generate,
+                                                                         .health = health,
+                                                                         .clock = clock,
+                                                                         .log = log,
+                                                                         .metrics = metrics,
+                                                                         .loops = loops}));
+  LOQUAT_ASSIGN(net::ListenAddress address, ParseAddress(options.grpc.listen));
+  if (grpc->port() != 0) address.port = grpc->port();
+  grpc_address = UrlOf("grpc", address);
   return {};
 }
 
@@ -231,6 +262,8 @@ void Server::Parts::Reload(const Options& fresh) {
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 // Undrained connections are cut: the loops end before the server on them goes.
 Server::~Server() {
+  // Its calls end on the loops.
+  parts_->grpc.reset();
   // Engines keep no coroutine of a loop that is about to stop.
   parts_->generate.Stop();
   parts_->embed.Stop();
@@ -263,7 +296,9 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   parts->started_at = begin;
   parts->start_ms = std::chrono::duration<double, std::milli>(parts->clock.Now() - begin).count();
   parts->loops.Start();
-  return std::unique_ptr<Server>(new Server(std::move(parts)));
+  std::unique_ptr<Server> server(new Server(std::move(parts)));
+  LOQUAT_TRY(server->parts_->ListenGrpc());
+  return server;
 }
 
 const std::string& Server::url() const {
@@ -271,6 +306,9 @@ const std::string& Server::url() const {
 }
 const std::string& Server::tls_url() const {
   return parts_->tls_url;
+}
+const std::string& Server::grpc_address() const {
+  return parts_->grpc_address;
 }
 double Server::start_ms() const {
   return parts_->start_ms;
@@ -296,7 +334,14 @@ std::vector<std::string> Server::engine_summaries() const {
 
 net::DrainReport Server::Drain() {
   parts_->health.StartDraining();
-  return parts_->http.Drain(parts_->live_config->snapshots().Get()->server.drain_timeout);
+  const std::chrono::milliseconds timeout = parts_->live_config->snapshots().Get()->server.drain_timeout;
+  std::size_t calls_cut = 0;
+  std::jthread grpc;
+  if (parts_->grpc != nullptr) grpc = std::jthread([&] { calls_cut = parts_->grpc->Drain(timeout); });
+  net::DrainReport report = parts_->http.Drain(timeout);
+  if (grpc.joinable()) grpc.join();
+  report.exchanges_cut += calls_cut;
+  return report;
 }
 
 }  // namespace loquat::app

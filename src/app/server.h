@@ -29,6 +29,7 @@ class Server {
   // "http://127.0.0.1:8080"; with TLS a second one.
   const std::string& url() const;
   const std::string& tls_url() const;                 // Empty without TLS.
+  const std::string& grpc_address() const;            // "grpc://127.0.0.1:8081"; empty without gRPC.
   double start_ms() const;                            // From Start to ready.
   std::string model_summary() const;                  // "assistant: 63 intents, 42 entities"
   std::vector<std::string> engine_summaries() const;  // "qwen: chat, context 4096"
