@@ -213,6 +213,7 @@ base::Status Server::Parts::Listen() {
 base::Status Server::Parts::ListenGrpc() {
   if (options.grpc.listen.empty()) return {};
   LOQUAT_ASSIGN(grpc, ingress::GrpcServer::Start(GrpcSettings(options), {.understand = understand,
+                                                                         .streams = streams,
                                                                          .generate = generate,
                                                                          .health = health,
                                                                          .clock = clock,

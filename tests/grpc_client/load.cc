@@ -23,8 +23,12 @@ using loquat::v1::Understanding;
 using loquat::v1::UnderstandRequest;
 using loquat::v1::UnderstandResponse;
 
-constexpr const char* kTexts[] = {"帮我订明天去上海的火车票", "wake me up at 7 tomorrow", "play some jazz", "上海天气",
-                                  "what is the weather in berlin on friday", "把客厅的灯关掉"};
+constexpr const char* kTexts[] = {"帮我订明天去上海的火车票",
+                                  "wake me up at 7 tomorrow",
+                                  "play some jazz",
+                                  "上海天气",
+                                  "what is the weather in berlin on friday",
+                                  "把客厅的灯关掉"};
 
 struct Slot {
   UnderstandRequest request;
@@ -63,8 +67,8 @@ int main(int argc, char** argv) {
   for (std::size_t i = 0; i < connections; ++i) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    stubs.push_back(Understanding::NewStub(
-        grpc::CreateCustomChannel(argv[1], grpc::InsecureChannelCredentials(), arguments)));
+    stubs.push_back(
+        Understanding::NewStub(grpc::CreateCustomChannel(argv[1], grpc::InsecureChannelCredentials(), arguments)));
   }
   grpc::CompletionQueue queue;
   std::vector<Slot> slots(calls);

@@ -33,9 +33,13 @@ base::Deadline DeadlineOf(const ::grpc::ServerContextBase& grpc, const base::Clo
 }  // namespace
 
 std::string_view MethodName(Method method) {
-  constexpr std::array<std::string_view, kMethods> kNames = {
-      "loquat.v1.Understanding/Understand", "loquat.v1.Understanding/Stream", "loquat.v1.Inference/StreamInfer",
-      "grpc.health.v1.Health/Check",        "grpc.health.v1.Health/Watch",    "grpc.reflection/ServerReflectionInfo"};
+  constexpr std::array<std::string_view, kMethods> kNames = {"loquat.v1.Understanding/Understand",
+                                                             "loquat.v1.Understanding/Stream",
+                                                             "loquat.v1.Inference/StreamInfer",
+                                                             "grpc.health.v1.Health/Check",
+                                                             "grpc.health.v1.Health/Watch",
+                                                             "grpc.reflection/ServerReflectionInfo",
+                                                             "none"};
   return kNames[static_cast<std::size_t>(method)];
 }
 
@@ -107,12 +111,16 @@ base::Status Call::ReadMetadata(Access access) {
 }
 
 ::grpc::Status Call::End(const base::Status& status) {
-  const base::Duration elapsed = shared_.clock.Now() - context_.received_at;
+  const base::TimePoint now = shared_.clock.Now();
+  const base::Duration elapsed = now - context_.received_at;
   const base::Code code = status.has_value() ? base::Code::kOk : status.error().code;
   metrics().seconds->Observe(std::chrono::duration<double>(elapsed).count());
   shared_.CountCall(method_, code);
   grpc_.AddTrailingMetadata(std::string(kRequestIdKey), context_.request_id);
   grpc_.AddTrailingMetadata(std::string(kTraceparentKey), observe::FormatTraceparent(context_.trace));
+  if (code == base::Code::kCancelled && now >= shared_.cut_at.load(std::memory_order_relaxed)) {
+    shared_.calls_cut.fetch_add(1, std::memory_order_relaxed);
+  }
   if (!status.has_value()) {
     shared_.refusals.With({base::CodeName(code), status.error().reason}).Increment();
     for (auto& [key, value] : ErrorTrailers(status.error())) grpc_.AddTrailingMetadata(key, value);

@@ -32,8 +32,16 @@ inline constexpr std::string_view kTraceparentKey = "traceparent";
 inline constexpr std::string_view kPriorityKey = "x-priority";
 inline constexpr std::chrono::milliseconds kBusyRetryAfter{1000};  // What a refused client is told.
 
-enum class Method : std::uint8_t { kUnderstand, kStream, kStreamInfer, kHealthCheck, kHealthWatch, kReflection };
-inline constexpr std::size_t kMethods = 6;
+enum class Method : std::uint8_t {
+  kUnderstand,
+  kStream,
+  kStreamInfer,
+  kHealthCheck,
+  kHealthWatch,
+  kReflection,
+  kUnknown
+};
+inline constexpr std::size_t kMethods = 7;
 inline constexpr std::size_t kCodes = 17;
 
 // "loquat.v1.Understanding/Understand"
@@ -69,6 +77,9 @@ struct CallShared {
   // Relaxed: bounds that may be off by those who come at the same moment.
   std::atomic<std::size_t> waiting_calls{0};
   std::atomic<std::size_t> streams{0};
+  // From when on a cancelled call is one that the drain has cut. Relaxed: written before the calls that look at it.
+  std::atomic<base::TimePoint> cut_at{base::TimePoint::max()};
+  std::atomic<std::size_t> calls_cut{0};
   base::Gate gate;  // Who is inside refers to this.
 };
 
@@ -85,7 +96,7 @@ class Call {
   const base::Status& status() const { return status_; }
   const base::CallContext& context() const { return context_; }
   base::CallContext& context() { return context_; }
-  CallShared& shared() { return shared_; }
+  CallShared& shared() const { return shared_; }
   MethodMetrics& metrics() { return shared_.of(method_); }
   ::grpc::CallbackServerContext& grpc() { return grpc_; }
 

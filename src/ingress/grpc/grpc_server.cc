@@ -13,6 +13,8 @@
 
 #include "base/file.h"
 #include "ingress/grpc/call.h"
+#include "ingress/grpc/generic_service.h"
+#include "ingress/grpc/inference_service.h"
 #include "ingress/grpc/understanding_service.h"
 
 namespace loquat::ingress {
@@ -80,12 +82,19 @@ struct GrpcServer::Parts {
   Parts(GrpcSettings settings, const GrpcParts& parts)
       : shared(std::move(settings.options), std::move(settings.api_keys), parts.clock, parts.log, parts.metrics,
                parts.loops),
-        understanding(parts.understand,
+        understanding(parts.understand, parts.streams,
                       {.text_bytes_max = settings.text_bytes_max, .sessions_at_once = settings.sessions_at_once},
-                      shared) {}
+                      shared),
+        inference(parts.generate, shared),
+        others(parts.health,
+               {loquat::v1::Understanding::service_full_name(), loquat::v1::Inference::service_full_name(),
+                "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"},
+               shared) {}
 
   grpc::CallShared shared;
   grpc::UnderstandingService understanding;
+  grpc::InferenceService inference;
+  grpc::GenericService others;
   std::unique_ptr<::grpc::Server> server;
   int port = 0;
 };
@@ -101,6 +110,8 @@ base::Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(GrpcSettings setting
   auto parts = std::make_unique<Parts>(std::move(settings), given);
   builder.AddListeningPort(address, std::move(credentials), &parts->port);
   builder.RegisterService(&parts->understanding);
+  builder.RegisterService(&parts->inference);
+  builder.RegisterCallbackGenericService(&parts->others);
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr) {
     return base::Error{.code = base::Code::kUnavailable,
@@ -124,9 +135,12 @@ std::uint16_t GrpcServer::port() const {
 }
 
 std::size_t GrpcServer::Drain(std::chrono::milliseconds timeout) {
-  parts_->shared.draining.Cancel();
+  grpc::CallShared& shared = parts_->shared;
+  shared.cut_at.store(shared.clock.Now() + timeout, std::memory_order_relaxed);
+  shared.draining.Cancel();
+  // Returns when every call has ended, by itself or because the time was up.
   parts_->server->Shutdown(std::chrono::system_clock::now() + timeout);
-  return 0;
+  return shared.calls_cut.load(std::memory_order_relaxed);
 }
 
 }  // namespace loquat::ingress

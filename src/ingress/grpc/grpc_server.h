@@ -20,12 +20,14 @@
 #include "observe/metrics.h"
 #include "pipeline/generate.h"
 #include "pipeline/health.h"
+#include "pipeline/stream/understand_stream.h"
 #include "pipeline/understand.h"
 
 namespace loquat::ingress {
 
 struct GrpcParts {
   pipeline::UnderstandPipeline& understand;
+  pipeline::UnderstandStreams& streams;
   pipeline::GenerateUseCase& generate;
   const pipeline::Health& health;
   const base::Clock& clock;

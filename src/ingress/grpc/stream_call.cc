@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <utility>
@@ -31,13 +32,6 @@ base::Error Idle(std::chrono::milliseconds limit) {
           .reason = "idle_timeout"};
 }
 
-base::Error Draining() {
-  return {.code = base::Code::kUnavailable,
-          .message = "this server is stopping; go on with another one",
-          .reason = "draining",
-          .retry_after = kBusyRetryAfter};
-}
-
 base::Error SlowReader(std::chrono::milliseconds limit) {
   return {
       .code = base::Code::kResourceExhausted,
@@ -47,8 +41,15 @@ base::Error SlowReader(std::chrono::milliseconds limit) {
 
 }  // namespace
 
+base::Error StoppingStream() {
+  return {.code = base::Code::kUnavailable,
+          .message = "this server is stopping; go on with another one",
+          .reason = "draining",
+          .retry_after = kBusyRetryAfter};
+}
+
 StreamCall::StreamCall(CallShared& shared, Method method, Access access, ::grpc::CallbackServerContext& grpc)
-    : call_(shared, method, access, grpc), loop_(shared.loops.Next()) {
+    : call_(shared, method, access, grpc), loop_(shared.loops.Next()), timer_(loop_.context()) {
   call_.context().cancel = cancel_.token();
 }
 
@@ -75,6 +76,11 @@ BidiReactor* StreamCall::Start(CallShared& shared, Method method, Access access,
   return reactor;
 }
 
+BidiReactor* StreamCall::Refuse(CallShared& shared, ::grpc::CallbackServerContext& grpc, const base::Error& error) {
+  Call call(shared, Method::kUnknown, Access::kOpen, grpc);
+  return new Refusal(call.End(error));
+}
+
 awaitable<void> StreamCall::Run(std::shared_ptr<StreamCall> call, Serve serve) {
   CallShared& shared = call->call_.shared();
   call->loop_.AddDeadline(call->watch_);
@@ -93,6 +99,7 @@ awaitable<void> StreamCall::Run(std::shared_ptr<StreamCall> call, Serve serve) {
     (void)(co_await call->AwaitWrites(0)).has_value();
   }
   call->loop_.RemoveDeadline(call->watch_);
+  call->timer_.cancel();
   shared.streams.fetch_sub(1, std::memory_order_relaxed);
   call->Finish(call->call_.End(status));
 }
@@ -111,25 +118,60 @@ StreamCall::ReadEvent StreamCall::TakeMessage(::grpc::ByteBuffer& buffer) {
   return ReadEvent::kMessage;
 }
 
-awaitable<base::Result<bool>> StreamCall::Read(google::protobuf::MessageLite& message) {
+awaitable<base::Result<Heard>> StreamCall::Read(google::protobuf::MessageLite& message, base::TimePoint wake_at) {
   const CallShared& shared = call_.shared();
   ::grpc::ByteBuffer buffer;
   idle_ = false;
   reading_since_ = shared.clock.Now();
+  WakeAt(wake_at);
   for (;;) {
     const ReadEvent event = TakeMessage(buffer);
     if (event != ReadEvent::kNone) reading_since_ = base::TimePoint::max();
     if (event == ReadEvent::kCancelled) co_return ClientGone();
-    if (event == ReadEvent::kEnd) co_return false;
+    if (event == ReadEvent::kEnd) co_return Heard::kEnd;
     if (event == ReadEvent::kMessage) {
       call_.metrics().messages_in->Increment();
       LOQUAT_CO_TRY(ReadMessage(buffer, message));
-      co_return true;
+      co_return Heard::kMessage;
     }
-    if (shared.draining.cancelled()) co_return Draining();
+    if (std::exchange(woken_, false)) co_return Heard::kWake;
+    if (draining()) co_return StoppingStream();
     if (idle_) co_return Idle(shared.options.stream_idle);
     co_await read_news_.Wait();
   }
+}
+
+bool StreamCall::HasMessage() const {
+  const base::MutexLock lock(mutex_);
+  return !read_.empty();
+}
+
+awaitable<base::Status> StreamCall::Pause(base::TimePoint wake_at) {
+  WakeAt(wake_at);
+  const bool drained = draining();
+  for (;;) {
+    {
+      const base::MutexLock lock(mutex_);
+      if (cancelled_) co_return ClientGone();
+    }
+    if (std::exchange(woken_, false) || draining() != drained) co_return base::Status();
+    co_await read_news_.Wait();
+  }
+}
+
+void StreamCall::Wake() {
+  woken_ = true;
+  read_news_.Notify();
+}
+
+void StreamCall::WakeAt(base::TimePoint at) {
+  timer_.cancel();
+  if (at == base::TimePoint::max()) return;
+  timer_.expires_after(std::max(base::Duration::zero(), at - call_.shared().clock.Now()));
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto call = weak.lock();
+    if (call != nullptr && !error) call->Wake();
+  });
 }
 
 void StreamCall::OnReadDone(bool ok) {
@@ -147,20 +189,33 @@ void StreamCall::OnReadDone(bool ok) {
   read_news_.Notify();
 }
 
-awaitable<base::Status> StreamCall::Write(const google::protobuf::MessageLite& message) {
+void StreamCall::Send(const google::protobuf::MessageLite& message) {
   ::grpc::ByteBuffer buffer;
   WriteMessage(message, buffer);
   const ::grpc::ByteBuffer* first = nullptr;
   {
     const base::MutexLock lock(mutex_);
-    if (cancelled_) co_return ClientGone();
+    if (cancelled_) return;
     written_bytes_ += buffer.Length();
     written_.emplace_back().Swap(&buffer);
     if (written_.size() == 1) first = &written_.front();
   }
   call_.metrics().messages_out->Increment();
   if (first != nullptr) StartWrite(first);
-  co_return co_await AwaitWrites(call_.shared().options.write_buffer_bytes_max);
+}
+
+bool StreamCall::congested() const {
+  const base::MutexLock lock(mutex_);
+  return written_bytes_ > call_.shared().options.write_buffer_bytes_max;
+}
+
+awaitable<base::Status> StreamCall::Room() {
+  return AwaitWrites(call_.shared().options.write_buffer_bytes_max);
+}
+
+awaitable<base::Status> StreamCall::Write(const google::protobuf::MessageLite& message) {
+  Send(message);
+  return Room();
 }
 
 void StreamCall::OnWriteDone(bool ok) {
@@ -178,17 +233,23 @@ void StreamCall::OnWriteDone(bool ok) {
     } else if (!written_.empty()) {
       next = &written_.front();
     }
+    NotifyWriters();
   }
   if (next != nullptr) StartWrite(next);
-  write_news_.Notify();
+}
+
+void StreamCall::NotifyWriters() {
+  for (pipeline::Signal* waiting : waiting_for_room_) waiting->Notify();
 }
 
 awaitable<base::Status> StreamCall::AwaitWrites(std::size_t bytes_left) {
   const CallShared& shared = call_.shared();
+  pipeline::Signal news;
   std::size_t taken = 0;
   for (bool first = true;; first = false) {
     {
       const base::MutexLock lock(mutex_);
+      if (!first) std::erase(waiting_for_room_, &news);
       // What gRPC has been given is waited for also after the client has gone: Finish comes after the last OnWriteDone.
       const bool waits = cancelled_ ? bytes_left == 0 && !written_.empty() : written_bytes_ > bytes_left;
       if (!waits) {
@@ -199,8 +260,9 @@ awaitable<base::Status> StreamCall::AwaitWrites(std::size_t bytes_left) {
       if (stalled_ && !cut_) co_return SlowReader(shared.options.write_stall);
       if (first || taken != taken_) writing_since_ = shared.clock.Now();
       taken = taken_;
+      waiting_for_room_.push_back(&news);
     }
-    co_await write_news_.Wait();
+    co_await news.Wait();
   }
 }
 
@@ -213,7 +275,8 @@ void StreamCall::OnTick(base::TimePoint now) {
   if (writing_since_ != base::TimePoint::max() && now - writing_since_ > options.write_stall && !stalled_) {
     stalled_ = true;
     cancel_.Cancel();
-    write_news_.Notify();
+    const base::MutexLock lock(mutex_);
+    NotifyWriters();
   }
 }
 
@@ -221,10 +284,10 @@ void StreamCall::OnCancel() {
   {
     const base::MutexLock lock(mutex_);
     cancelled_ = true;
+    NotifyWriters();
   }
   cancel_.Cancel();
   read_news_.Notify();
-  write_news_.Notify();
 }
 
 void StreamCall::OnDone() {

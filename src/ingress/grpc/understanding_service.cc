@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/cancel.h"
+#include "ingress/grpc/understanding_stream.h"
 #include "ingress/grpc/wire.h"
 
 namespace loquat::ingress::grpc {
@@ -47,9 +48,9 @@ class UnderstandingService::WaitingCall final : public ::grpc::ServerUnaryReacto
   ::grpc::ByteBuffer& response_;
 };
 
-UnderstandingService::UnderstandingService(pipeline::UnderstandPipeline& pipeline, const UnderstandingOptions& options,
-                                           CallShared& shared)
-    : pipeline_(pipeline), options_(options), shared_(shared), memories_(kIdleMemoriesMax) {}
+UnderstandingService::UnderstandingService(pipeline::UnderstandPipeline& pipeline, pipeline::UnderstandStreams& streams,
+                                           const UnderstandingOptions& options, CallShared& shared)
+    : pipeline_(pipeline), streams_(streams), options_(options), shared_(shared), memories_(kIdleMemoriesMax) {}
 
 UnderstandingService::~UnderstandingService() = default;
 
@@ -102,6 +103,14 @@ base::Status UnderstandingService::RunHere(const base::CallContext& call, Memory
   ::grpc::ServerUnaryReactor* reactor = grpc->DefaultReactor();
   reactor->Finish(call->End(status));
   return reactor;
+}
+
+BidiReactor* UnderstandingService::Stream(::grpc::CallbackServerContext* grpc) {
+  return StreamCall::Start(shared_, Method::kStream, Access::kKey, *grpc,
+                           [this](StreamCall& call) -> boost::asio::awaitable<base::Status> {
+                             UnderstandingStream stream(streams_, call, options_.text_bytes_max);
+                             co_return co_await stream.Run();
+                           });
 }
 
 }  // namespace loquat::ingress::grpc

@@ -12,7 +12,9 @@
 
 #include "base/object_pool.h"
 #include "ingress/grpc/call.h"
+#include "ingress/grpc/stream_call.h"
 #include "ingress/grpc/understand_messages.h"
+#include "pipeline/stream/understand_stream.h"
 #include "pipeline/understand.h"
 
 namespace loquat::ingress::grpc {
@@ -23,16 +25,18 @@ struct UnderstandingOptions {
   bool sessions_at_once = true;
 };
 
-using UnderstandingBase =
-    loquat::v1::Understanding::WithRawCallbackMethod_Understand<loquat::v1::Understanding::Service>;
+using UnderstandingBase = loquat::v1::Understanding::WithRawCallbackMethod_Understand<
+    loquat::v1::Understanding::WithRawCallbackMethod_Stream<loquat::v1::Understanding::Service>>;
 
 class UnderstandingService final : public UnderstandingBase {
  public:
-  UnderstandingService(pipeline::UnderstandPipeline& pipeline, const UnderstandingOptions& options, CallShared& shared);
+  UnderstandingService(pipeline::UnderstandPipeline& pipeline, pipeline::UnderstandStreams& streams,
+                       const UnderstandingOptions& options, CallShared& shared);
   ~UnderstandingService() override;
 
   ::grpc::ServerUnaryReactor* Understand(::grpc::CallbackServerContext* grpc, const ::grpc::ByteBuffer* request,
                                          ::grpc::ByteBuffer* response) override;
+  BidiReactor* Stream(::grpc::CallbackServerContext* grpc) override;
 
  private:
   // What a call needs and gives back: messages and buffers keep their memory from call to call.
@@ -52,6 +56,7 @@ class UnderstandingService final : public UnderstandingBase {
   static void Write(const base::CallContext& call, Memory& memory, ::grpc::ByteBuffer& buffer);
 
   pipeline::UnderstandPipeline& pipeline_;
+  pipeline::UnderstandStreams& streams_;
   const UnderstandingOptions options_;
   CallShared& shared_;
   base::SharedObjectPool<Memory> memories_;
