@@ -96,37 +96,48 @@ TEST_P(OptionRangeTest, EndsBelongToIt) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Keys, OptionRangeTest,
-                         testing::Values(Edges{"server.io_threads", "0", "-1", "1024", "1025"},
-                                         Edges{"server.connections_max", "1", "0", "1000000", "1000001"},
-                                         Edges{"server.streams_max", "1", "0", "65535", "65536"},
-                                         Edges{"server.header_bytes_max", "1024", "1023", "1MiB", "1048577"},
-                                         Edges{"server.body_bytes_max", "1KiB", "1023", "1GiB", "1073741825"},
-                                         Edges{"server.timeouts.handshake", "10ms", "9ms", "1h", "3600001ms"},
-                                         Edges{"server.timeouts.head", "10ms", "9ms", "1h", "3600001ms"},
-                                         Edges{"server.timeouts.idle", "10ms", "9ms", "24h", "86400001ms"},
-                                         Edges{"server.timeouts.write_stall", "10ms", "9ms", "1h", "3600001ms"},
-                                         Edges{"server.timeouts.body_grace", "10ms", "9ms", "1h", "3600001ms"},
-                                         Edges{"server.drain_timeout", "0ms", "-1ms", "1h", "3600001ms"},
-                                         Edges{"understand.text_bytes_max", "1", "0", "1MiB", "1048577"},
-                                         Edges{"understand.batch_max", "1", "0", "4096", "4097"},
-                                         Edges{"understand.tokens_max", "1", "0", "65536", "65537"},
-                                         Edges{"understand.ranking_max", "1", "0", "1000", "1001"},
-                                         Edges{"sessions.ttl", "1s", "999ms", "720h", "721h"},
-                                         Edges{"sessions.sessions_max", "32", "31", "100000000", "100000001"},
-                                         Edges{"sessions.bytes_max", "1MiB", "1048575", "1099511627776",
-                                               "1099511627777"},
-                                         Edges{"log.file.bytes_max", "1024", "1023", "1099511627776", "1099511627777"},
-                                         Edges{"log.file.backups", "0", "-1", "1000", "1001"},
-                                         Edges{"log.file.age_max", "1h", "59m", "87600h", "87601h"},
-                                         Edges{"delivery.sync_confidence_min", "0", "-0.01", "1", "1.01"},
-                                         Edges{"delivery.sync_timeout", "1ms", "0ms", "60s", "60001ms"},
-                                         Edges{"delivery.callback_timeout", "1ms", "0ms", "10m", "600001ms"}),
-                         [](const auto& edges) {
-                           std::string name = edges.param.key;
-                           std::ranges::replace(name, '.', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Keys, OptionRangeTest,
+    testing::Values(Edges{"server.io_threads", "0", "-1", "1024", "1025"},
+                    Edges{"server.connections_max", "1", "0", "1000000", "1000001"},
+                    Edges{"server.streams_max", "1", "0", "65535", "65536"},
+                    Edges{"server.header_bytes_max", "1024", "1023", "1MiB", "1048577"},
+                    Edges{"server.body_bytes_max", "1KiB", "1023", "1GiB", "1073741825"},
+                    Edges{"server.timeouts.handshake", "10ms", "9ms", "1h", "3600001ms"},
+                    Edges{"server.timeouts.head", "10ms", "9ms", "1h", "3600001ms"},
+                    Edges{"server.timeouts.idle", "10ms", "9ms", "24h", "86400001ms"},
+                    Edges{"server.timeouts.write_stall", "10ms", "9ms", "1h", "3600001ms"},
+                    Edges{"server.timeouts.body_grace", "10ms", "9ms", "1h", "3600001ms"},
+                    Edges{"server.drain_timeout", "0ms", "-1ms", "1h", "3600001ms"},
+                    Edges{"understand.text_bytes_max", "1", "0", "1MiB", "1048577"},
+                    Edges{"understand.batch_max", "1", "0", "4096", "4097"},
+                    Edges{"understand.tokens_max", "1", "0", "65536", "65537"},
+                    Edges{"understand.ranking_max", "1", "0", "1000", "1001"},
+                    Edges{"sessions.ttl", "1s", "999ms", "720h", "721h"},
+                    Edges{"sessions.sessions_max", "32", "31", "100000000", "100000001"},
+                    Edges{"sessions.bytes_max", "1MiB", "1048575", "1099511627776", "1099511627777"},
+                    Edges{"log.file.bytes_max", "1024", "1023", "1099511627776", "1099511627777"},
+                    Edges{"log.file.backups", "0", "-1", "1000", "1001"},
+                    Edges{"log.file.age_max", "1h", "59m", "87600h", "87601h"},
+                    Edges{"grpc.message_bytes_max", "1KiB", "1023", "1GiB", "1073741825"},
+                    Edges{"grpc.metadata_bytes_max", "1KiB", "1023", "1MiB", "1048577"},
+                    Edges{"grpc.connection_streams_max", "1", "0", "65535", "65536"},
+                    Edges{"grpc.calls_max", "1", "0", "1000000", "1000001"},
+                    Edges{"grpc.streams_max", "1", "0", "1000000", "1000001"},
+                    Edges{"grpc.memory_bytes_max", "16MiB", "16777215", "1099511627776", "1099511627777"},
+                    Edges{"grpc.write_buffer_bytes_max", "4KiB", "4095", "1GiB", "1073741825"},
+                    Edges{"grpc.write_stall", "10ms", "9ms", "1h", "3600001ms"},
+                    Edges{"grpc.stream_idle", "10ms", "9ms", "24h", "86400001ms"},
+                    Edges{"grpc.keepalive", "1s", "999ms", "24h", "86400001ms"},
+                    Edges{"grpc.ping_interval_min", "0ms", "-1ms", "1h", "3600001ms"},
+                    Edges{"delivery.sync_confidence_min", "0", "-0.01", "1", "1.01"},
+                    Edges{"delivery.sync_timeout", "1ms", "0ms", "60s", "60001ms"},
+                    Edges{"delivery.callback_timeout", "1ms", "0ms", "10m", "600001ms"}),
+    [](const auto& edges) {
+      std::string name = edges.param.key;
+      std::ranges::replace(name, '.', '_');
+      return name;
+    });
 
 TEST(Options, StopWordsAreCompiledOrRefusedWithTheWord) {
   const auto loaded = config::LoadText<Options>("understand:\n  stop_words:\n    en: [hey loquat]\n", "a.yaml");

@@ -41,6 +41,7 @@ test('text typed letter by letter: revised frames, a final one, the reply and th
   assert.ok(last.stability.intent && last.stability.slots.every(Boolean) && last.stability.slots.length === last.frame.slots.length);
   const [reply, end] = [stream.events.at(-2).reply, stream.events.at(-1).turn_end];
   assert.ok(reply.reply.text.length > 0);
+  assert.deepEqual([last.id, end.id], ['typed-1-u', 'typed-1-u']);
   assert.deepEqual([end.utterance, end.reason, end.session.turn, end.session.active_intent], ['u', 'TURN_END_REASON_FINAL', 1, 'book_train']);
 });
 

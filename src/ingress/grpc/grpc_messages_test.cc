@@ -12,6 +12,7 @@
 #include "ingress/grpc/understand_messages.h"
 #include "ingress/grpc/wire.h"
 #include "ingress/http/understand_body.h"
+#include "pipeline/stream/stream_options.h"
 
 namespace loquat::ingress::grpc {
 namespace {

@@ -15,7 +15,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "engine/sampling_options.h"
+#include "pipeline/generate.h"
 
 namespace loquat::ingress::grpc {
 

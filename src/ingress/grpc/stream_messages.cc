@@ -69,10 +69,11 @@ base::Status CheckUtterance(const std::string& utterance, std::string_view param
                                std::string(param));
 }
 
-void WriteEvent(const pipeline::StreamFrame& frame, v1::StreamResponse& message) {
+void WriteEvent(std::string_view call_id, const pipeline::StreamFrame& frame, v1::StreamResponse& message) {
   message.Clear();
   v1::StreamFrame& out = *message.mutable_frame();
   out.mutable_utterance()->assign(frame.utterance);
+  out.set_id(fmt::format("{}-{}", call_id, frame.utterance));
   out.set_revision(frame.revision);
   out.set_final(frame.final);
   WriteFrame(frame.request.utterance.text, frame.request, frame.frame, *out.mutable_frame());
@@ -86,12 +87,14 @@ void WriteEvent(const pipeline::StreamFrame& frame, v1::StreamResponse& message)
   stability.set_intent_risk(frame.stability.intent_risk);
   out.set_turn_end_probability(frame.turn_end.probability);
   out.set_turn_end_likely(frame.turn_end.likely);
+  WriteTimings(frame.frame.timings, *out.mutable_timings_us());
 }
 
-void WriteEvent(const pipeline::StreamTurnEnd& end, v1::StreamResponse& message) {
+void WriteEvent(std::string_view call_id, const pipeline::StreamTurnEnd& end, v1::StreamResponse& message) {
   message.Clear();
   v1::TurnEnd& out = *message.mutable_turn_end();
   out.mutable_utterance()->assign(end.utterance);
+  out.set_id(fmt::format("{}-{}", call_id, end.utterance));
   out.set_reason(ReasonOf(end.reason));
   if (end.answer == nullptr) return;
   if (end.answer->session != nullptr) WriteSession(*end.answer->session, *out.mutable_session());

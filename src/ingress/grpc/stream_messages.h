@@ -18,8 +18,9 @@ inline constexpr std::uint32_t kTurnTimeoutMsMax = 3'600'000;
 base::Result<pipeline::StreamOpen> ReadOpen(const loquat::v1::StreamOpen& open, std::size_t text_bytes_max);
 base::Status CheckUtterance(const std::string& utterance, std::string_view param);
 
-void WriteEvent(const pipeline::StreamFrame& frame, loquat::v1::StreamResponse& message);
-void WriteEvent(const pipeline::StreamTurnEnd& end, loquat::v1::StreamResponse& message);
+// `call_id` is the stem of the turn's id.
+void WriteEvent(std::string_view call_id, const pipeline::StreamFrame& frame, loquat::v1::StreamResponse& message);
+void WriteEvent(std::string_view call_id, const pipeline::StreamTurnEnd& end, loquat::v1::StreamResponse& message);
 void WriteEvent(std::string_view utterance, const base::Error& error, loquat::v1::StreamResponse& message);
 
 }  // namespace loquat::ingress::grpc

@@ -13,6 +13,8 @@ namespace loquat::ingress::grpc {
 namespace {
 
 constexpr std::size_t kIdleMemoriesMax = 64;
+// What a message may leave behind in the pool; a larger one takes its memory with it.
+constexpr std::size_t kKeptBytesMax = 64 * 1024;
 
 }  // namespace
 
@@ -50,11 +52,25 @@ class UnderstandingService::WaitingCall final : public ::grpc::ServerUnaryReacto
 
 UnderstandingService::UnderstandingService(pipeline::UnderstandPipeline& pipeline, pipeline::UnderstandStreams& streams,
                                            const UnderstandingOptions& options, CallShared& shared)
-    : pipeline_(pipeline), streams_(streams), options_(options), shared_(shared), memories_(kIdleMemoriesMax) {}
+    : pipeline_(pipeline),
+      streams_(streams),
+      options_(options),
+      shared_(shared),
+      memories_(
+          kIdleMemoriesMax, [] { return std::make_unique<Memory>(); }, &Forget) {}
 
 UnderstandingService::~UnderstandingService() = default;
 
+void UnderstandingService::Forget(Memory& memory) {
+  if (memory.bytes <= kKeptBytesMax) return;
+  loquat::v1::UnderstandRequest().Swap(&memory.message_in);
+  loquat::v1::UnderstandResponse().Swap(&memory.message_out);
+  memory.request = {};
+  memory.bytes = 0;
+}
+
 base::Status UnderstandingService::Read(const ::grpc::ByteBuffer& buffer, Memory& memory) const {
+  memory.bytes = buffer.Length();
   LOQUAT_TRY(ReadMessage(buffer, memory.message_in));
   return ReadRequest(memory.message_in, shared_.clock.WallNow(), options_.text_bytes_max, memory.request);
 }

@@ -46,10 +46,12 @@ class UnderstandingService final : public UnderstandingBase {
     pipeline::UnderstandAnswer answer;
     loquat::v1::UnderstandResponse message_out;
     boost::asio::io_context here{1};  // Runs a call that waits for nothing.
-    std::size_t bytes = 0;            // Of the largest message it has held.
+    std::size_t bytes = 0;            // Of the message that it holds.
   };
   class WaitingCall;
 
+  // As a memory goes back to the pool.
+  static void Forget(Memory& memory);
   // On this thread, to the end.
   base::Status RunHere(const base::CallContext& call, Memory& memory);
   base::Status Read(const ::grpc::ByteBuffer& buffer, Memory& memory) const;

@@ -106,7 +106,7 @@ void UnderstandingStream::TakeFinal() {
 }
 
 void UnderstandingStream::OnFrame(const pipeline::StreamFrame& frame) {
-  WriteEvent(frame, out_);
+  WriteEvent(call_.context().request_id, frame, out_);
   call_.Send(out_);
 }
 
@@ -125,7 +125,7 @@ void UnderstandingStream::OnReply(std::string_view utterance, const domain::Repl
 }
 
 void UnderstandingStream::OnTurnEnd(const pipeline::StreamTurnEnd& end) {
-  WriteEvent(end, out_);
+  WriteEvent(call_.context().request_id, end, out_);
   call_.Send(out_);
   // Whoever waits for the answers looks again.
   call_.Wake();

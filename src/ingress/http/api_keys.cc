@@ -39,11 +39,9 @@ base::Result<std::string_view> ApiKeys::Authenticate(const net::HttpRequest& req
   return Authenticate(request.Header("authorization"), request.Header("x-api-key"));
 }
 
-base::Result<std::string_view> ApiKeys::Authenticate(std::string_view authorization,
-                                                     std::string_view x_api_key) const {
+base::Result<std::string_view> ApiKeys::Authenticate(std::string_view authorization, std::string_view x_api_key) const {
   if (keys_.empty()) return std::string_view("anonymous");
-  const std::string_view key =
-      HasBearerScheme(authorization) ? authorization.substr(kBearer.size()) : x_api_key;
+  const std::string_view key = HasBearerScheme(authorization) ? authorization.substr(kBearer.size()) : x_api_key;
   if (key.empty()) {
     return Unauthenticated("this server asks for an API key: send Authorization: Bearer KEY", "api_key_missing");
   }
