@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "base/check.h"
 #include "base/hex.h"
@@ -46,6 +47,17 @@ Sha256Digest Sha256Of(std::string_view bytes) {
 
 std::string Sha256Hex(std::string_view bytes) {
   return EncodeHex(Sha256Of(bytes));
+}
+
+Sha256Digest HmacSha256(std::string_view key, std::string_view message) {
+  Sha256Digest digest;
+  unsigned int size = 0;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(message.data());
+  LOQUAT_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes, message.size(), digest.data(),
+                    &size) != nullptr &&
+                   size == digest.size(),
+               "OpenSSL offers no HMAC-SHA256");
+  return digest;
 }
 
 bool EqualInConstantTime(std::string_view a, std::string_view b) {

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4) through OpenSSL, and comparison in constant time for secrets.
+// SHA-256 (FIPS 180-4) and HMAC-SHA256 (RFC 2104) through OpenSSL, and comparison in constant time for secrets.
 // Sha256 is a stream: one thread at a time. The free functions are pure.
 
 #pragma once
@@ -33,6 +33,9 @@ class Sha256 {
 Sha256Digest Sha256Of(std::string_view bytes);
 // 64 digits in lower case.
 std::string Sha256Hex(std::string_view bytes);
+
+// The authentication code of `message` under `key`, of any size.
+Sha256Digest HmacSha256(std::string_view key, std::string_view message);
 
 // Whether two secrets are equal, in a time that tells nothing of where they differ. Their sizes are not secret.
 bool EqualInConstantTime(std::string_view a, std::string_view b);
