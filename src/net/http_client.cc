@@ -14,8 +14,12 @@ base::TimePoint Now() {
   return std::chrono::steady_clock::now();
 }
 
-std::string OriginOf(const HttpUrl& url) {
-  return fmt::format("{}://{}:{}", url.secure ? "https" : "http", url.host, url.port);
+std::string OriginOf(const HttpUrl& url, const HttpRoute& route) {
+  std::string origin = fmt::format("{}://{}:{}", url.secure ? "https" : "http", url.host, url.port);
+  for (const auto& endpoint : route.addresses) {
+    origin += fmt::format(" {}:{}", endpoint.address().to_string(), endpoint.port());
+  }
+  return origin;
 }
 
 bool IsSafe(std::string_view method) {
@@ -67,7 +71,7 @@ asio::awaitable<base::Result<HttpClient::Stream>> HttpClient::Open(HttpFetch fet
   if (!url) co_return std::move(url).error();
   auto request = SerializeRequest(*url, fetch);
   if (!request) co_return std::move(request).error();
-  Stream stream{.connection = nullptr, .head = nullptr, .origin = OriginOf(*url)};
+  Stream stream{.connection = nullptr, .head = nullptr, .origin = OriginOf(*url, fetch.route)};
   for (bool first = true;; first = false) {
     stream.connection = first ? TakeIdle(stream.origin) : nullptr;
     const bool reused = stream.connection != nullptr;
@@ -78,19 +82,21 @@ asio::awaitable<base::Result<HttpClient::Stream>> HttpClient::Open(HttpFetch fet
                               .reason = "client_connections"};
       }
       ++in_use_;
-      auto made = co_await HttpClientConnection::Connect(loop_, *url, options_);
+      auto made = co_await HttpClientConnection::Connect(loop_, *url, options_, fetch.route);
       --in_use_;
       if (!made) co_return std::move(made).error();
       stream.connection = std::move(*made);
     }
     ++in_use_;
+    stream.connection->set_until(fetch.route.until);
     auto head = co_await stream.connection->Send(*request, fetch.method == "HEAD");
     if (head) {
       stream.head = *head;
       co_return stream;
     }
     --in_use_;
-    const bool again = reused && IsSafe(fetch.method) && head.error().code == base::Code::kUnavailable;
+    const bool again =
+        reused && (fetch.repeatable || IsSafe(fetch.method)) && head.error().code == base::Code::kUnavailable;
     if (!again) co_return std::move(head).error();
   }
 }

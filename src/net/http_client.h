@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -34,11 +35,19 @@ struct HttpClientOptions {
   std::shared_ptr<const TlsContext> tls;  // Needed for https.
 };
 
+// How to reach a server, besides its URL.
+struct HttpRoute {
+  // Connect to one of these and look no name up; empty: the host's own. TLS still asks for the URL's host.
+  std::vector<asio::ip::tcp::endpoint> addresses = {};
+  base::TimePoint until = base::TimePoint::max();  // The end of everything on the connection; then deadline_exceeded.
+};
+
 // One connection to one server; requests one after the other.
 class HttpClientConnection {
  public:
   static asio::awaitable<base::Result<std::unique_ptr<HttpClientConnection>>> Connect(EventLoop& loop, HttpUrl url,
-                                                                                      HttpClientOptions options);
+                                                                                      HttpClientOptions options,
+                                                                                      HttpRoute route = {});
   HttpClientConnection(std::unique_ptr<Conn> conn, HttpClientOptions options);
 
   // Sends a whole request, head and body as they go over the wire, and reads the response head. `head_only`: the
@@ -54,6 +63,8 @@ class HttpClientConnection {
   // The lean road: Send, and read the body away.
   asio::awaitable<base::Result<Reply>> RoundTrip(std::string_view request);
 
+  // Holds, besides the options' timeouts, until it is set anew.
+  void set_until(base::TimePoint until) { until_ = until; }
   // The last response was read to its end and the server keeps the connection.
   bool reusable() const { return body_done_ && keep_alive_; }
   Conn& conn() { return *conn_; }
@@ -73,6 +84,7 @@ class HttpClientConnection {
   std::optional<ChunkedDecoder> chunks_;
   Framing framing_ = Framing::kNone;
   std::uint64_t left_ = 0;
+  base::TimePoint until_ = base::TimePoint::max();
   bool body_done_ = true;
   bool keep_alive_ = true;
 };
@@ -82,6 +94,10 @@ struct HttpFetch {
   std::string url;
   std::vector<std::pair<std::string, std::string>> headers;  // Host and Content-Length are ours.
   std::string body;
+  HttpRoute route = {};
+  // It may be sent once more where a pooled connection turns out to be dead, though the method is not safe: the server
+  // knows it again, as by an idempotency key.
+  bool repeatable = false;
 };
 
 struct HttpFetched {
@@ -99,8 +115,8 @@ class HttpClient {
  public:
   explicit HttpClient(EventLoop& loop, HttpClientOptions options = {}) : loop_(loop), options_(std::move(options)) {}
 
-  // A whole exchange. A request without a body that a pooled connection lost before any answer is sent once more on a
-  // fresh connection (RFC 9110 section 9.2.2: for safe methods only).
+  // A whole exchange. A request of a safe method, or one that is repeatable, which a pooled connection lost before any
+  // answer is sent once more on a fresh connection (RFC 9110 section 9.2.2).
   asio::awaitable<base::Result<HttpFetched>> Fetch(HttpFetch fetch);
 
   // A response whose body is read piece by piece: `head` and ReadBody as in HttpClientConnection. Give it back when
@@ -124,7 +140,8 @@ class HttpClient {
 
   EventLoop& loop_;
   const HttpClientOptions options_;
-  std::map<std::string, std::deque<Pooled>> pool_;  // By "https://host:port".
+  // By "https://host:port"; those to given addresses by these besides, so that they serve no other route.
+  std::map<std::string, std::deque<Pooled>> pool_;
   std::size_t idle_ = 0;
   std::size_t in_use_ = 0;
 };

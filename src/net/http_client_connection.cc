@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -80,12 +81,15 @@ HttpClientConnection::HttpClientConnection(std::unique_ptr<Conn> conn, HttpClien
     : conn_(std::move(conn)), options_(std::move(options)) {}
 
 asio::awaitable<base::Result<std::unique_ptr<HttpClientConnection>>> HttpClientConnection::Connect(
-    EventLoop& loop, HttpUrl url, HttpClientOptions options) {
+    EventLoop& loop, HttpUrl url, HttpClientOptions options, HttpRoute route) {
   if (url.secure && !options.tls)
     co_return base::FailedPrecondition("https needs a TLS context in the client's options");
-  const base::TimePoint until = Now() + options.connect_timeout;
-  auto endpoints = co_await Resolve(loop, url.host, url.port, until);
-  if (!endpoints) co_return std::move(endpoints).error();
+  const base::TimePoint until = std::min(Now() + options.connect_timeout, route.until);
+  base::Result<std::vector<tcp::endpoint>> endpoints = std::move(route.addresses);
+  if (endpoints->empty()) {
+    endpoints = co_await Resolve(loop, url.host, url.port, until);
+    if (!endpoints) co_return std::move(endpoints).error();
+  }
   base::Result<int> fd = base::Unavailable(fmt::format("the host '{}' has no address", url.host));
   for (const tcp::endpoint& endpoint : *endpoints) {
     fd = co_await ConnectTcp(loop, endpoint, until);
@@ -148,11 +152,11 @@ asio::awaitable<base::Result<const Http1Head*>> HttpClientConnection::Send(std::
   if (!reusable() || !in_.empty()) co_return base::FailedPrecondition("the connection is not ready for a request");
   body_done_ = false;
   const base::TimePoint now = Now();
-  conn_->SetReadDeadline(now + options_.head_timeout);
+  conn_->SetReadDeadline(std::min(now + options_.head_timeout, until_));
   const auto sent = conn_->TryWrite({&request, 1});
   if (!sent) co_return sent.error();
   if (sent->bytes < request.size()) {
-    conn_->SetWriteDeadline(now + options_.head_timeout);
+    conn_->SetWriteDeadline(std::min(now + options_.head_timeout, until_));
     if (auto rest = co_await conn_->WriteAll(request.substr(sent->bytes)); !rest) co_return std::move(rest).error();
   }
   for (;;) {
@@ -170,7 +174,7 @@ asio::awaitable<base::Result<std::string_view>> HttpClientConnection::ReadBody()
     in_.Consume(std::exchange(used_, 0));
     if (body_done_) co_return std::string_view();
     if (in_.empty()) {
-      conn_->SetReadDeadline(Now() + options_.stall_timeout);
+      conn_->SetReadDeadline(std::min(Now() + options_.stall_timeout, until_));
       auto got = co_await ReadMore();
       if (!got) co_return std::move(got).error();
       if (*got == 0) {

@@ -157,6 +157,44 @@ TEST(HttpClient, SilentServersTimeOut) {
             base::Code::kDeadlineExceeded);
 }
 
+TEST(HttpClient, ConnectsToTheGivenAddressAndKeepsTheNameOfTheHost) {
+  std::string host;
+  TestServer server([&host](HttpExchange& exchange) -> asio::awaitable<void> {
+    host = exchange.request().authority;
+    exchange.Respond(200, {}, "");
+    co_return;
+  });
+  ClientLoop side;
+  HttpClient client(side.loop);
+  const std::string url = "http://callbacks.example:" + std::to_string(server.port) + "/";
+  const HttpRoute pin = {.addresses = {{asio::ip::make_address("127.0.0.1"), server.port}}};
+  const auto pinned = RunOn(side.loop, FetchWith(&client, {.url = url, .route = pin}));
+  ASSERT_TRUE(pinned.has_value()) << pinned.error().message;
+  EXPECT_EQ(host, "callbacks.example:" + std::to_string(server.port));
+  // The connection that is kept serves the same pin alone: this one goes to nobody.
+  const HttpRoute other = {.addresses = {{asio::ip::make_address("127.0.0.1"), 1}}};
+  EXPECT_FALSE(RunOn(side.loop, FetchWith(&client, {.url = url, .route = other})).has_value());
+  side.loops.Stop();
+  side.loops.Join();
+}
+
+asio::awaitable<void> Drip(HttpExchange& exchange) {
+  exchange.BeginStream(200, {});
+  while (co_await exchange.Write("x")) co_await SleepFor(std::chrono::milliseconds(5));
+}
+
+TEST(HttpClient, AnAnswerThatDripsForEverEndsAtTheRoutesLimit) {
+  TestServer server(Drip);
+  ClientLoop side;
+  HttpClient client(side.loop);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+  const auto got = RunOn(side.loop, FetchWith(&client, {.url = server.Url("/"), .route = {.until = until}}));
+  ASSERT_FALSE(got.has_value());
+  EXPECT_EQ(got.error().code, base::Code::kDeadlineExceeded);
+  side.loops.Stop();
+  side.loops.Join();
+}
+
 TEST(HttpClient, RefusedConnectionsAndBadRequestsSayWhy) {
   ClientLoop side;
   HttpClient client(side.loop);
