@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 #include <netdb.h>
 
-#include <boost/asio/as_tuple.hpp>
+#include <algorithm>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <memory>
 #include <utility>
+
+#include "net/late_value.h"
 
 namespace loquat::net {
 namespace {
@@ -46,14 +46,6 @@ base::Result<Addresses> LookUp(const std::string& host) {
   return found;
 }
 
-// Shared by the waiting coroutine and the thread that looks up; touched on the coroutine's executor alone.
-struct Wait {
-  explicit Wait(const asio::any_io_executor& executor) : timer(executor) {}
-  asio::steady_timer timer;
-  bool done = false;
-  base::Result<Addresses> result = base::Unavailable("");
-};
-
 }  // namespace
 
 SystemResolver::~SystemResolver() {
@@ -62,19 +54,10 @@ SystemResolver::~SystemResolver() {
 }
 
 asio::awaitable<base::Result<Addresses>> SystemResolver::Resolve(std::string host, base::TimePoint until) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto wait = std::make_shared<Wait>(executor);
-  wait->timer.expires_at(until);
-  asio::post(pool_, [wait, executor, host]() mutable {
-    auto result = LookUp(host);
-    asio::post(executor, [wait = std::move(wait), result = std::move(result)]() mutable {
-      wait->result = std::move(result);
-      wait->done = true;
-      wait->timer.cancel();
-    });
-  });
-  if (!wait->done) (void)co_await wait->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-  if (wait->done) co_return std::move(wait->result);
+  const auto late = std::make_shared<LateValue<base::Result<Addresses>>>(co_await asio::this_coro::executor);
+  asio::post(pool_, [late, host] { late->Set(LookUp(host)); });
+  auto found = co_await LateValue<base::Result<Addresses>>::Get(late, until);
+  if (found) co_return std::move(*found);
   co_return base::Error{.code = base::Code::kDeadlineExceeded,
                         .message = fmt::format("the look-up of the host '{}' takes too long", host),
                         .reason = "resolve_timeout"};

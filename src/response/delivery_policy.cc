@@ -10,20 +10,26 @@ namespace {
 using domain::Delivery;
 using domain::DeliveryMode;
 
-// This build has no sender for callbacks: it says so instead of accepting an answer that would never arrive.
-base::Error RefuseCallback(const DeliveryRequest& request, std::string why) {
-  if (!request.has_callback_url) {
-    return {.code = base::Code::kFailedPrecondition,
-            .message = fmt::format(
-                "{}, and the request names no callback_url; give one, or ask for \"delivery\": \"sync\"", why),
-            .reason = "callback_url_missing",
-            .param = "/callback_url"};
+base::Result<Delivery> ByCallback(const DeliveryPolicy& policy, const DeliveryRequest& request, std::string why) {
+  if (request.has_callback_url && !policy.callbacks.journal.empty()) {
+    return Delivery{DeliveryMode::kCallback, std::move(why)};
   }
-  return {.code = base::Code::kUnimplemented,
-          .message = fmt::format(
-              "{}, and this server cannot deliver by callback; ask for \"delivery\": \"sync\" or \"stream\"", why),
-          .reason = "callback_unavailable",
-          .param = "/delivery"};
+  if (!request.has_callback_url) {
+    return base::Error{
+        .code = base::Code::kFailedPrecondition,
+        .message =
+            fmt::format("{}, and the request names no callback_url; give one, or ask for \"delivery\": \"sync\"", why),
+        .reason = "callback_url_missing",
+        .param = "/callback_url"};
+  }
+  // Without a journal a promise would not outlive the process.
+  return base::Error{
+      .code = base::Code::kUnimplemented,
+      .message = fmt::format("{}, and this server delivers nothing by callback "
+                             "(delivery.callbacks.journal); ask for \"delivery\": \"sync\" or \"stream\"",
+                             why),
+      .reason = "callback_unavailable",
+      .param = "/delivery"};
 }
 
 base::Result<Delivery> DecideAuto(const DeliveryPolicy& policy, const DeliveryRequest& request) {
@@ -32,7 +38,7 @@ base::Result<Delivery> DecideAuto(const DeliveryPolicy& policy, const DeliveryRe
   if (request.wants_events) return Delivery{DeliveryMode::kStream, "the client accepts text/event-stream"};
   if (!request.out_of_scope &&
       std::ranges::find(policy.callback_intents, request.intent) != policy.callback_intents.end()) {
-    return RefuseCallback(request, fmt::format("the policy answers \"{}\" by callback", request.intent));
+    return ByCallback(policy, request, fmt::format("the policy answers \"{}\" by callback", request.intent));
   }
   if (request.out_of_scope) return Delivery{DeliveryMode::kSync, "out of scope"};
   const bool sure = request.confidence >= policy.sync_confidence_min;
@@ -56,9 +62,12 @@ void Declare(config::Section<DeliveryPolicy>& section) {
       .Help("Longest time to an answer by callback.");
   section.Key("callback_intents", &DeliveryPolicy::callback_intents)
       .Help("Intents whose action has to call out; they are answered by callback.");
+  section.Sub("callbacks", &DeliveryPolicy::callbacks)
+      .Help("How answers by callback are sent, and what is kept of them.");
 }
 
 base::Result<Delivery> Decide(const DeliveryPolicy& policy, const DeliveryRequest& request) {
+  if (request.accepted) return Delivery{DeliveryMode::kCallback, "accepted for a callback"};
   if (!request.asked) return DecideAuto(policy, request);
   switch (*request.asked) {
     case DeliveryMode::kSync:
@@ -70,7 +79,7 @@ base::Result<Delivery> Decide(const DeliveryPolicy& policy, const DeliveryReques
       }
       return Delivery{DeliveryMode::kStream, "asked for by the request"};
     case DeliveryMode::kCallback:
-      return RefuseCallback(request, "the request asks for a callback");
+      return ByCallback(policy, request, "asked for by the request");
   }
   return base::Internal("a delivery mode that nobody knows");
 }

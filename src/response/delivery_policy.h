@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "config/section.h"
 #include "domain/reply.h"
+#include "response/callback_options.h"
 
 namespace loquat::response {
 
@@ -22,6 +23,7 @@ struct DeliveryPolicy {
   std::chrono::milliseconds sync_timeout{800};  // From the arrival of the request.
   std::chrono::milliseconds callback_timeout{5000};
   std::vector<std::string> callback_intents;  // Whose action has to call out; answered by callback.
+  CallbackOptions callbacks;
 };
 
 // Keys of the section `delivery`.
@@ -30,6 +32,7 @@ void Declare(config::Section<DeliveryPolicy>& section);
 struct DeliveryRequest {
   std::optional<domain::DeliveryMode> asked;  // Empty: auto.
   bool has_callback_url = false;
+  bool accepted = false;      // A callback was promised already, and this is the work for it.
   bool wants_events = false;  // The client reads a stream of events.
   bool partial = false;       // Text is still arriving.
   bool generated = false;     // The reply comes token by token.
@@ -38,7 +41,8 @@ struct DeliveryRequest {
   bool out_of_scope = false;
 };
 
-// Errors: failed_precondition "callback_url_missing"; unimplemented "callback_unavailable" (the param is the field).
+// Errors: failed_precondition "callback_url_missing"; unimplemented "callback_unavailable" where no journal is
+// configured (the param is the field).
 base::Result<domain::Delivery> Decide(const DeliveryPolicy& policy, const DeliveryRequest& request);
 
 // The longest that an answer of this mode may take; zero: no limit.
