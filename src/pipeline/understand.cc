@@ -124,6 +124,11 @@ awaitable<base::Status> UnderstandPipeline::Run(const base::CallContext& call, c
   }
 
   LOQUAT_CO_TRY(DecideDelivery(turn));
+  if (answer.delivery.mode == domain::DeliveryMode::kCallback && !request.callback_accepted) {
+    answer.session = nullptr;
+    answer.reply.reset();
+    co_return base::Status();
+  }
   const std::chrono::milliseconds timeout = response::TimeoutOf(settings->delivery, answer.delivery.mode);
   if (timeout.count() != 0) turn.deadline = call.deadline.EarlierOf(base::Deadline(call.received_at + timeout));
 
@@ -181,6 +186,7 @@ base::Status UnderstandPipeline::DecideDelivery(const Turn& turn) {
   const domain::Frame& frame = turn.answer.frame;
   response::DeliveryRequest delivery{.asked = turn.request.delivery,
                                      .has_callback_url = !turn.request.callback_url.empty(),
+                                     .accepted = turn.request.callback_accepted,
                                      .wants_events = turn.request.wants_events,
                                      .partial = !turn.request.utterance.final,
                                      .out_of_scope = frame.out_of_scope};

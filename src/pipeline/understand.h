@@ -44,6 +44,7 @@ struct UnderstandRequest {
   bool want_reply = false;
   std::optional<domain::DeliveryMode> delivery;  // Empty: auto.
   std::string callback_url;
+  bool callback_accepted = false;  // This is the work for a callback that was promised already.
   bool wants_events = false;
   base::WallTime reference_time = {};  // What "tomorrow" counts from.
   std::int32_t utc_offset_minutes = 0;
@@ -97,7 +98,9 @@ class UnderstandPipeline {
   UnderstandPipeline(UnderstandSettings settings, context::SessionStore& sessions, const base::Clock& clock,
                      const LocalModels& models = {});
 
-  // Fills `answer`, which may be reused. `sink`, if any, hears of the frame and the reply's text while a model makes
+  // Fills `answer`, which may be reused. Where the policy decides for a callback, and none is promised yet, it ends
+  // once the meaning is known: answer.delivery says so, the session is untouched, and the caller hands the request to
+  // Callbacks. `sink`, if any, hears of the frame and the reply's text while a model makes
   // the reply; where none does, it hears nothing. Errors: those of Understander and Decide; failed_precondition
   // "no_embedding_model"; deadline_exceeded and cancelled, saying before which stage; aborted "session_conflict" when
   // too many updates of the session came in between; those of FrameReading. A model that makes no reply is no error:

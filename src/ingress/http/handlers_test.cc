@@ -58,9 +58,10 @@ class HandlersTest : public testing::Test {
   observe::Logger log_;
   observe::Registry metrics_;
   Router router_{{}, test_.clock, log_, metrics_};
+  pipeline::Callbacks callbacks_;
   pipeline::UnderstandStreams understand_streams_{test_.pipeline, {}, test_.clock, metrics_};
   EventStreams streams_{understand_streams_, {}, 1024};
-  UnderstandEndpoint understand_{test_.pipeline, streams_, {.text_bytes_max = 1024, .batch_max = 20}, test_.clock};
+  UnderstandEndpoint understand_{test_.pipeline, streams_, {.text_bytes_max = 1024, .batch_max = 20}, test_.clock, callbacks_};
   GetSessionEndpoint get_session_{sessions_};
   DeleteSessionEndpoint delete_session_{sessions_};
   ForkSessionEndpoint fork_session_{sessions_};

@@ -60,9 +60,10 @@ class UnderstandEventsTest : public testing::Test {
   pipeline::ReplyWriter writer_{generate_, metrics_, test_.clock};
   pipeline::UnderstandPipeline pipeline_{
       pipeline::TestPipeline::Settings(), test_.sessions, test_.clock, {.replies = &writer_, .workers = &workers_}};
+  pipeline::Callbacks callbacks_;
   pipeline::UnderstandStreams understand_streams_{pipeline_, {}, test_.clock, metrics_};
   EventStreams streams_{understand_streams_, {}, UnderstandBodyLimits{}.text_bytes_max};
-  UnderstandEndpoint endpoint_{pipeline_, streams_, {}, test_.clock};
+  UnderstandEndpoint endpoint_{pipeline_, streams_, {}, test_.clock, callbacks_};
   observe::Logger log_;
   Router router_{{}, test_.clock, log_, metrics_};
   std::optional<FakeExchange> exchange_;

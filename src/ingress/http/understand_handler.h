@@ -1,4 +1,5 @@
-// POST /v1/understand: one utterance, a batch, or one utterance as a stream of events.
+// POST /v1/understand: one utterance, a batch, or one utterance as a stream of events. What is to be answered by
+// callback, or is out of time and may be, is promised: 202 with the id of the delivery, in a batch in its place.
 //
 // Serve runs on any I/O thread. The references outlive the endpoint.
 
@@ -9,6 +10,7 @@
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
 #include "ingress/stream/event_stream.h"
+#include "pipeline/callbacks.h"
 #include "pipeline/understand.h"
 
 namespace loquat::ingress {
@@ -19,7 +21,7 @@ inline constexpr std::size_t kBatchSlice = 8;
 class UnderstandEndpoint final : public Endpoint {
  public:
   UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, EventStreams& streams, const UnderstandBodyLimits& limits,
-                     const base::Clock& clock);
+                     const base::Clock& clock, pipeline::Callbacks& callbacks);
   ~UnderstandEndpoint() override;
 
   boost::asio::awaitable<void> Serve(HttpCall& call) override;
@@ -28,6 +30,17 @@ class UnderstandEndpoint final : public Endpoint {
   // What a request needs and gives back: kept from request to request.
   struct Memory;
 
+  // How one input ends.
+  struct Outcome {
+    base::Status status;
+    std::string delivery_id;  // Empty: it is answered now.
+    std::string reason;       // Why by callback.
+  };
+  boost::asio::awaitable<Outcome> Answer(HttpCall& call, const std::string& id,
+                                         const pipeline::UnderstandRequest& request,
+                                         pipeline::UnderstandAnswer& answer);
+  boost::asio::awaitable<Outcome> Promise(HttpCall& call, const std::string& id,
+                                          const pipeline::UnderstandRequest& request, std::string reason);
   boost::asio::awaitable<void> ServeOne(HttpCall& call, const pipeline::UnderstandRequest& request, Memory& memory);
   boost::asio::awaitable<void> ServeBatch(HttpCall& call, const UnderstandBody& body, Memory& memory);
 
@@ -35,6 +48,7 @@ class UnderstandEndpoint final : public Endpoint {
   EventStreams& streams_;
   const UnderstandBodyLimits limits_;
   const base::Clock& clock_;
+  pipeline::Callbacks& callbacks_;
   base::SharedObjectPool<Memory> memories_;
 };
 
