@@ -37,6 +37,17 @@ base::Result<net::ListenAddress> ParseAddress(std::string_view text) {
   return address;
 }
 
+std::vector<boost::asio::ip::tcp::endpoint> EndpointsOf(const net::ListenAddress& address) {
+  namespace ip = boost::asio::ip;
+  if (address.host == "localhost") {
+    return {{ip::address_v4::loopback(), address.port}, {ip::address_v6::loopback(), address.port}};
+  }
+  boost::system::error_code no_address;
+  const ip::address parsed = ip::make_address(address.host, no_address);
+  if (no_address) return {};
+  return {{parsed, address.port}};
+}
+
 std::string UrlOf(std::string_view scheme, const net::ListenAddress& address) {
   if (address.host.starts_with(kUnix)) return address.host;
   if (address.host == "0.0.0.0") return fmt::format("{}://127.0.0.1:{}", scheme, address.port);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/embedded_files.h"
+#include "ingress/http/deliveries_handler.h"
 #include "ingress/http/operations_handlers.h"
 #include "ingress/http/sessions_handler.h"
 #include "ingress/http/understand_handler.h"
@@ -43,7 +44,9 @@ struct Routes::Endpoints {
         websocket(streams, options.websocket, parts.clock),
         understand(parts.understand, streams,
                    {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max},
-                   parts.clock),
+                   parts.clock, parts.callbacks),
+        get_delivery(parts.callbacks),
+        list_deliveries(parts.callbacks),
         chat(parts.generate, parts.clock),
         completions(parts.generate, parts.clock),
         embeddings(parts.embed),
@@ -60,6 +63,8 @@ struct Routes::Endpoints {
                parts.log, parts.metrics) {
     router.Add("POST", "/v1/understand", Access::kKey, understand);
     router.Add("GET", "/v1/stream", Access::kKey, websocket);
+    router.Add("GET", "/v1/deliveries", Access::kKey, list_deliveries);
+    router.Add("GET", "/v1/deliveries/{}", Access::kKey, get_delivery);
     router.Add("POST", "/v1/chat/completions", Access::kKey, chat);
     router.Add("POST", "/v1/completions", Access::kKey, completions);
     router.Add("POST", "/v1/embeddings", Access::kKey, embeddings);
@@ -82,6 +87,8 @@ struct Routes::Endpoints {
   ingress::EventStreams streams;
   ingress::WebSocketEndpoint websocket;
   ingress::UnderstandEndpoint understand;
+  ingress::GetDeliveryEndpoint get_delivery;
+  ingress::ListDeliveriesEndpoint list_deliveries;
   ingress::openai::ChatEndpoint chat;
   ingress::openai::CompletionsEndpoint completions;
   ingress::openai::EmbeddingsEndpoint embeddings;

@@ -15,6 +15,7 @@
 #include "ingress/http/router.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "pipeline/callbacks.h"
 #include "pipeline/embed.h"
 #include "pipeline/generate.h"
 #include "pipeline/health.h"
@@ -27,6 +28,7 @@ namespace loquat::app {
 struct RouteParts {
   pipeline::UnderstandPipeline& understand;
   pipeline::UnderstandStreams& streams;
+  pipeline::Callbacks& callbacks;
   pipeline::GenerateUseCase& generate;
   pipeline::EmbedUseCase& embed;
   pipeline::SessionUseCases& sessions;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/address.h"
+#include "app/callback_delivery.h"
 #include "app/command_line.h"
 #include "app/engine_models.h"
 #include "app/open_files.h"
@@ -133,11 +134,15 @@ struct Server::Parts {
         understand(Settings(options, std::move(assistant)), sessions, clock,
                    {.replies = &replies, .workers = &prompt_workers}),
         streams(understand, options.stream, clock, metrics),
+        understand_work(
+            understand,
+            {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max}, clock),
         session_use_cases(sessions),
         health(understand, models.set(), clock),
         net_metrics(metrics),
         routes(options, {.understand = understand,
                          .streams = streams,
+                         .callbacks = callbacks,
                          .generate = generate,
                          .embed = embed,
                          .sessions = session_use_cases,
@@ -153,6 +158,7 @@ struct Server::Parts {
   base::Status Listen();
   base::Status ListenGrpc();
   base::Status TakeModels();
+  base::Status OpenCallbacks();
   base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
   void Reload(const Options& fresh);
 
@@ -170,6 +176,8 @@ struct Server::Parts {
   pipeline::ReplyWriter replies;
   pipeline::UnderstandPipeline understand;
   pipeline::UnderstandStreams streams;
+  ingress::UnderstandWork understand_work;
+  pipeline::Callbacks callbacks;
   pipeline::SessionUseCases session_use_cases;
   pipeline::Health health;
   net::NetMetrics net_metrics;
@@ -177,6 +185,7 @@ struct Server::Parts {
   net::EventLoops loops;
   net::HttpServer http;
   std::unique_ptr<ingress::GrpcServer> grpc;  // Null where it is not configured.
+  std::unique_ptr<CallbackDelivery> callback_delivery;  // Null: none is configured.
   std::unique_ptr<config::LiveConfig<Options>> live_config;
   config::SnapshotHolder<Options>::Subscription reloads;
 
@@ -185,6 +194,7 @@ struct Server::Parts {
   std::string url;
   std::string tls_url;
   std::string grpc_address;
+  std::vector<boost::asio::ip::tcp::endpoint> listeners;
 };
 
 ServerVars Server::Parts::VarsNow() const {
@@ -201,12 +211,14 @@ base::Status Server::Parts::Listen() {
   LOQUAT_ASSIGN(net::ListenAddress address, ParseAddress(options.server.listen));
   LOQUAT_ASSIGN(address.port, http.Listen({.address = address}));
   url = UrlOf("http", address);
+  listeners = EndpointsOf(address);
   if (!options.server.tls) return {};
   const TlsOptions& tls = *options.server.tls;
   LOQUAT_ASSIGN(auto context, net::TlsContext::ForServer({.certificate_file = tls.certificate, .key_file = tls.key}));
   LOQUAT_ASSIGN(net::ListenAddress tls_address, ParseAddress(tls.listen));
   LOQUAT_ASSIGN(tls_address.port, http.Listen({.address = tls_address, .tls = std::move(context)}));
   tls_url = UrlOf("https", tls_address);
+  for (const auto& endpoint : EndpointsOf(tls_address)) listeners.push_back(endpoint);
   return {};
 }
 
@@ -235,6 +247,15 @@ base::Status Server::Parts::TakeModels() {
   return {};
 }
 
+// Before anything listens: what the journal has is known to the first request.
+base::Status Server::Parts::OpenCallbacks() {
+  const response::CallbackOptions& callback_options = options.delivery.callbacks;
+  if (callback_options.journal.empty()) return {};
+  LOQUAT_ASSIGN(callback_delivery, CallbackDelivery::Open(callback_options, understand_work, clock, log, metrics));
+  callbacks.Attach(callback_delivery->deliveries());
+  return {};
+}
+
 base::Status Server::Parts::FollowConfig(config::Loaded<Options> loaded, config::Sources sources) {
   LOQUAT_ASSIGN(live_config, config::LiveConfig<Options>::Start(std::move(sources), std::move(loaded), log, metrics));
   reloads = live_config->snapshots().Subscribe([this](const auto&, const auto& after) { Reload(*after); });
@@ -254,9 +275,17 @@ void Server::Parts::Reload(const Options& fresh) {
               {{"key", KeyOf(reply.error().param)}, {"error", reply.error().message}});
   }
   settings.reply = reply.value_or(before->reply);
+  // The journal is opened at start alone: a policy that counts on another one has to wait.
+  settings.delivery.callbacks.journal = options.delivery.callbacks.journal;
   understand.SetSettings(std::move(settings));
   streams.SetOptions(fresh.stream);
   routes.Reload(fresh);
+  if (callback_delivery) {
+    const base::Status configured = callback_delivery->Reload(fresh.delivery.callbacks);
+    if (!configured.has_value()) {
+      log.Error("callbacks stay as they were configured", {{"error", configured.error().message}});
+    }
+  }
   log.SetLevel(fresh.log.level);
 }
 
@@ -270,6 +299,7 @@ Server::~Server() {
   parts_->embed.Stop();
   parts_->understand.Stop();
   parts_->prompt_workers.Stop();
+  if (parts_->callback_delivery) parts_->callback_delivery->Stop();
   parts_->loops.Stop();
   parts_->loops.Join();
 }
@@ -291,8 +321,13 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
     return AtOrigin(std::move(taken).error(), options.origins);
   }
   ReserveFiles(options.value.server, parts->log);
+  LOQUAT_TRY(parts->OpenCallbacks());
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
+  if (parts->callback_delivery) {
+    const auto now = parts->live_config->snapshots().Get();
+    LOQUAT_TRY(parts->callback_delivery->Start(now->delivery.callbacks, parts->listeners));
+  }
   // Before the loops run: /debug/vars reads them on an I/O thread.
   parts->started_at = begin;
   parts->start_ms = std::chrono::duration<double, std::milli>(parts->clock.Now() - begin).count();
@@ -336,12 +371,19 @@ std::vector<std::string> Server::engine_summaries() const {
 net::DrainReport Server::Drain() {
   parts_->health.StartDraining();
   const std::chrono::milliseconds timeout = parts_->live_config->snapshots().Get()->server.drain_timeout;
+  const base::TimePoint until = parts_->clock.Now() + timeout;
   std::size_t calls_cut = 0;
   std::jthread grpc;
   if (parts_->grpc != nullptr) grpc = std::jthread([&] { calls_cut = parts_->grpc->Drain(timeout); });
   net::DrainReport report = parts_->http.Drain(timeout);
   if (grpc.joinable()) grpc.join();
   report.exchanges_cut += calls_cut;
+  if (parts_->callback_delivery) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - parts_->clock.Now());
+    if (!parts_->callback_delivery->Drain(std::max(left, std::chrono::milliseconds(0)))) {
+      parts_->log.Warn("callbacks under way are cut; they are sent again at the next start");
+    }
+  }
   return report;
 }
 
