@@ -208,7 +208,7 @@ void Deliveries::Pump() {
     std::optional<DueSend> send;
     {
       const base::MutexLock lock(mutex_);
-      if (draining_) return;
+      if (draining_ || !work_) return;
       work = table_.TakeWork(settings->options.limits);
       send = table_.TakeSend(settings->options.limits);
       under_way_ += (work ? 1U : 0U) + (send ? 1U : 0U);

@@ -62,7 +62,7 @@ class Deliveries {
   // From now on; what is under way keeps what it began with. `own`: the listeners of this server, never called.
   // Errors: those of WebhookSigner and TargetPolicy; then all stays as it was.
   base::Status Configure(const CallbackOptions& options, const std::vector<boost::asio::ip::tcp::endpoint>& own);
-  // Goes on with what the journal had. REQUIRES: called once, before the loop runs; no Accept before.
+  // Goes on with what the journal had; before it nothing is done. REQUIRES: called once, before the loop runs.
   void Start(Work work);
 
   // Fills in the id and the time of acceptance. When it returns the id, the work is on disk.
