@@ -184,7 +184,7 @@ struct Server::Parts {
   Routes routes;
   net::EventLoops loops;
   net::HttpServer http;
-  std::unique_ptr<ingress::GrpcServer> grpc;  // Null where it is not configured.
+  std::unique_ptr<ingress::GrpcServer> grpc;            // Null where it is not configured.
   std::unique_ptr<CallbackDelivery> callback_delivery;  // Null: none is configured.
   std::unique_ptr<config::LiveConfig<Options>> live_config;
   config::SnapshotHolder<Options>::Subscription reloads;
