@@ -1,13 +1,18 @@
-// The console: what is typed goes to POST /v1/understand at every change, without a session; Enter sends it as a turn.
+// The console: what is typed goes to /v1/stream at every change, and the frame is revised as it comes back; Enter ends the
+// turn.
 'use strict';
 
 const $ = (id) => document.getElementById(id);
 const EXAMPLES = ['帮我订明天去上海的火车票', '北京后天会下雨吗', '早上七点半叫我起床', '把客厅的灯调暗一点', '转五百块给张伟',
   'book a table for four at 7 pm', 'play some jazz', "what's the weather in Paris tomorrow", 'who invented the train'];
 const newId = () => 'console-' + Math.random().toString(36).slice(2, 10);
+const RACE_COLUMNS = 60;
 let session = newId();
-let sequence = 0;      // Of requests sent; an older answer than the one shown is dropped.
-let shown = 0;
+let utterance = 0;       // Number of the one that is being typed.
+let typed = false;       // Some of it was sent.
+let shown = 0;           // Number of the one whose frame is shown.
+let sentAt = 0;          // Of the last update, for the round trip.
+const turns = new Map(); // Utterance to {text, said, reply}: said, and not yet answered.
 
 // Makes an element: make('li', {class: 'x'}, 'text', child, ...).
 function make(tag, attributes = {}, ...children) {
@@ -23,41 +28,57 @@ function hueOf(name) {
   return hash;
 }
 
-async function understand(body) {
-  const headers = {'content-type': 'application/json'};
-  if ($('key').value) headers.authorization = 'Bearer ' + $('key').value;
-  const response = await fetch('/v1/understand', {
-    method: 'POST', headers,
-    body: JSON.stringify({...body, utc_offset_minutes: -new Date().getTimezoneOffset()}),
-  });
-  const answer = await response.json();
-  if (response.status === 401) $('key-row').hidden = false;
-  if (!response.ok) throw new Error(answer.error.message);
-  return answer;
-}
-
 function showBar(list, name, share, label) {
   const fill = make('i');
   fill.style.width = Math.round(100 * Math.min(1, Math.max(0, share))) + '%';
   list.append(make('li', {}, make('span', {}, name), make('span', {class: 'bar'}, fill), make('span', {}, label)));
 }
 
-function showIntents(answer) {
+function showIntents(frame) {
   $('intents').replaceChildren();
-  for (const intent of answer.intent_ranking) {
+  for (const intent of frame.intent_ranking) {
     showBar($('intents'), intent.name, intent.confidence, (100 * intent.confidence).toFixed(1) + ' %');
   }
-  $('scope').hidden = !answer.out_of_scope;
+  $('intents').dataset.stable = frame.stable.intent;
+  $('scope').hidden = !frame.out_of_scope;
+}
+
+// One column an update: the shares of the intents, and below them the time that the update took.
+function showRace(frame, roundTrip) {
+  if ($('race').dataset.utterance !== frame.utterance) {
+    $('race').dataset.utterance = frame.utterance;
+    $('race').replaceChildren();
+  }
+  const us = frame.timings_us.total ?? 0;
+  const column = make('li', {title: `"${frame.text}" ${us.toFixed(0)} µs in the server, ${roundTrip.toFixed(1)} ms to and fro`});
+  const shares = make('span', {class: 'shares'});
+  for (const intent of frame.intent_ranking.toReversed()) {
+    const share = make('i', {'data-intent': intent.name});
+    share.style.height = (100 * intent.confidence).toFixed(1) + '%';
+    share.style.setProperty('--hue', hueOf(intent.name));
+    shares.append(share);
+  }
+  const latency = make('span', {class: 'latency'}, make('i'));
+  latency.firstChild.style.height = Math.min(100, us / 10).toFixed(1) + '%';  // A whole bar is a millisecond.
+  column.dataset.stable = frame.stable.intent;
+  column.append(shares, latency);
+  $('race').append(column);
+  while ($('race').children.length > RACE_COLUMNS) $('race').firstChild.remove();
+  const leader = frame.intent_ranking[0];
+  $('race-legend').textContent = leader === undefined ? '' :
+    `${leader.name} ${frame.stable.intent ? 'is decided' : 'leads'}; update ${frame.revision} took ${us.toFixed(0)} µs in the server, ${roundTrip.toFixed(1)} ms to and fro`;
 }
 
 function showSlots(answer) {
   const text = $('annotated');
   text.replaceChildren();
   text.lang = answer.locale;
+  text.dataset.stable = answer.stable.intent;
   let at = 0;
-  for (const slot of answer.slots) {
+  for (const [index, slot] of answer.slots.entries()) {
     const [begin, end] = slot.span.utf16;
-    const mark = make('mark', {'data-slot': slot.name, title: slot.name + ': ' + slot.value}, answer.text.slice(begin, end));
+    const mark = make('mark', {'data-slot': slot.name, 'data-stable': answer.stable.slots[index],
+      title: slot.name + ': ' + slot.value}, answer.text.slice(begin, end));
     mark.style.setProperty('--hue', hueOf(slot.name));
     text.append(answer.text.slice(at, begin), mark);
     at = end;
@@ -70,12 +91,11 @@ function showSlots(answer) {
   $('slots').hidden = answer.slots.length === 0;
 }
 
-function showTimings(answer) {
-  const timings = Object.entries(answer.timings_us);
+function showTimings(timingsUs) {
+  const timings = Object.entries(timingsUs);
   const longest = Math.max(1, ...timings.map(([, us]) => us));
   $('timings').replaceChildren();
   for (const [stage, us] of timings) showBar($('timings'), stage, us / longest, us.toFixed(1) + ' µs');
-  $('delivery').textContent = `delivered: ${answer.delivery.mode} (${answer.delivery.reason})`;
 }
 
 function showSession(state) {
@@ -93,11 +113,12 @@ function showSession(state) {
   $('state').replaceChildren(...rows);
 }
 
-function show(answer) {
-  showIntents(answer);
-  showSlots(answer);
-  showTimings(answer);
-  $('json').textContent = JSON.stringify(answer, null, 2);
+function show(frame) {
+  showIntents(frame);
+  showSlots(frame);
+  showTimings(frame.timings_us);
+  showRace(frame, performance.now() - sentAt);
+  $('json').textContent = JSON.stringify(frame, null, 2);
 }
 
 function showError(error) {
@@ -114,37 +135,98 @@ function beginTurn(text) {
   return {said, reply};
 }
 
-// Sends what is typed; `isTurn` makes it part of the conversation, whose answers all count, also those that come late.
-async function send(text, isTurn) {
-  const number = ++sequence;
-  const turn = isTurn ? beginTurn(text) : null;
-  try {
-    const answer = await understand(turn ? {text, session, reply: true} : {text});
-    if (turn) {
-      turn.reply.textContent = answer.reply.text || '…';
-      if (answer.session.id === session) showSession(answer.session);
+const on = {
+  // After a drop: what was still arriving is sent again, and what cannot be answered any more is given back.
+  opened(event) {
+    if (typed && $('text').value) update($('text').value);
+    if (event.resumed) return;
+    for (const [name, turn] of turns) {
+      if (!turn.sent) continue;
+      on.error({error: {message: 'the connection was lost before the answer came; send it again'}});
+      on.turn_end({utterance: name});
     }
+  },
+  frame(event) {
+    const number = Number(event.utterance);
     if (number < shown) return;
+    if (!event.final && (number !== utterance || !typed)) return;  // It was sent or cleared meanwhile.
     shown = number;
     showError(null);
-    show(answer);
-  } catch (error) {
-    turn?.said.remove();
-    turn?.reply.remove();
-    if (turn && !$('text').value) $('text').value = text;
-    if (number >= shown) showError(error);
-  }
+    show(event);
+  },
+  reply_delta(event) {
+    const turn = turns.get(event.utterance);
+    if (turn) turn.reply.textContent = (turn.reply.dataset.streamed ? turn.reply.textContent : '') + event.text;
+    if (turn) turn.reply.dataset.streamed = 'true';
+  },
+  reply(event) {
+    const turn = turns.get(event.utterance);
+    if (turn) turn.reply.textContent = event.text || '…';
+  },
+  turn_end(event) {
+    const turn = turns.get(event.utterance);
+    turns.delete(event.utterance);
+    if (event.delivery) {
+      showTimings(event.timings_us);
+      $('delivery').textContent = `delivered: ${event.delivery.mode} (${event.delivery.reason})`;
+      showSession(event.session);
+    } else if (turn) {
+      turn.said.remove();
+      turn.reply.remove();
+      if (!$('text').value) $('text').value = turn.text;
+    }
+  },
+  error(event) {
+    showError(event.error);
+  },
+};
+
+// An address that needs a key refuses the WebSocket, and does not tell the page why; this request does.
+async function askForKey() {
+  const headers = $('key').value ? {authorization: 'Bearer ' + $('key').value} : {};
+  const response = await fetch('/v1/understand', {method: 'POST', headers, body: '{"text": ""}'}).catch(() => null);
+  if (response?.status !== 401) return;
+  $('key-row').hidden = false;
+  showError((await response.json()).error);
+}
+
+function openStream() {
+  return new LiveStream({
+    open: () => ({session, reply: true, resume: true, utc_offset_minutes: -new Date().getTimezoneOffset()}),
+    on: (event) => on[event.type]?.(event),
+    onState: (state, error) => {
+      if (error) showError(error);
+      if (state === 'lost') askForKey();
+    },
+    key: () => $('key').value,
+  });
+}
+let stream = openStream();
+
+// Sends what is typed so far.
+function update(text) {
+  if (!typed) ++utterance;
+  typed = true;
+  sentAt = performance.now();
+  stream.send({type: 'partial', utterance: String(utterance), text});
+}
+
+function endTurn(text) {
+  update(text);
+  typed = false;
+  const turn = {text, ...beginTurn(text)};
+  turns.set(String(utterance), turn);
+  turn.sent = stream.send({type: 'final', utterance: String(utterance)});
 }
 
 function clearText() {
-  shown = ++sequence;  // What is still under way comes too late.
+  if (typed) stream.send({type: 'cancel', utterance: String(utterance)});
+  typed = false;
+  shown = utterance + 1;  // What is still under way comes too late.
   $('text').value = '';
-  $('annotated').replaceChildren();
-  $('intents').replaceChildren();
+  for (const id of ['annotated', 'intents', 'timings', 'race']) $(id).replaceChildren();
+  for (const id of ['delivery', 'json', 'race-legend']) $(id).textContent = '';
   $('slots').hidden = true;
-  $('timings').replaceChildren();
-  $('delivery').textContent = '';
-  $('json').textContent = '';
   $('scope').hidden = true;
   showError(null);
 }
@@ -167,12 +249,16 @@ $('form').addEventListener('submit', (event) => {
   const text = $('text').value;
   if (!text.trim()) return;
   $('text').value = '';
-  send(text, true);
+  endTurn(text);
 });
-$('text').addEventListener('input', () => ($('text').value ? send($('text').value, false) : clearText()));
-$('key').addEventListener('change', () => $('text').value && send($('text').value, false));
+$('text').addEventListener('input', () => ($('text').value ? update($('text').value) : clearText()));
+$('key').addEventListener('change', () => stream.retry());
 $('new-session').addEventListener('click', () => {
   session = newId();
+  stream.close();
+  turns.clear();
+  typed = false;
+  stream = openStream();
   $('turns').replaceChildren();
   showSession(null);
   $('text').focus();
@@ -192,7 +278,7 @@ for (const example of EXAMPLES) {
   button.addEventListener('click', () => {
     $('text').value = example;
     $('text').focus();
-    send(example, false);
+    update(example);
   });
   $('examples').append(button);
 }

@@ -80,7 +80,37 @@ test('the frame changes while one types: intent bars, slots in the text, timings
   await say(page, 'play some jazz');
   assert.equal((await intents(page))[0], 'play_music');
   assert.deepEqual(await marks(page), [['genre', 'jazz']]);
-  assert.match(await page.locator('#delivery').textContent(), /sync/);
+  await page.keyboard.press('Enter');
+  await page.locator('#delivery', {hasText: 'stream'}).waitFor();
+  await close();
+});
+
+test('the live view: tentative words are grey, stable ones firm, and the intents race, a column an update', async () => {
+  const {page, close} = await open();
+  await page.locator('#status', {hasText: 'ready'}).waitFor();
+  const text = '北京明天天气怎么样';
+  for (let end = 1; end <= text.length; ++end) await say(page, text.slice(0, end));
+  const columns = await page.locator('#race li').evaluateAll((all) => all.map((li) => ({title: li.title, shares: li.querySelectorAll('.shares i').length})));
+  assert.equal(columns.length, text.length);
+  assert.ok(columns.every(({title, shares}) => /µs in the server, [\d.]+ ms to and fro/.test(title) && shares > 0), JSON.stringify(columns));
+  assert.match(await page.locator('#race-legend').textContent(), /^query_weather (leads|is decided); update 9 took \d+ µs/);
+  const colours = () => page.locator('#annotated mark').evaluateAll((all) => all.map((mark) => [mark.dataset.stable, getComputedStyle(mark).fontWeight]));
+  for (const [stable, weight] of await colours()) assert.equal(weight === '600', stable === 'true');
+  await screenshot(page, 'live');
+  await page.keyboard.press('Enter');
+  await replies(page, 1);
+  assert.deepEqual(await colours(), [['true', '600'], ['true', '600']], 'a final frame is firm');
+  await close();
+});
+
+test('a connection that drops is taken up again', async () => {
+  const {page, close} = await open();
+  await say(page, 'play some jazz');
+  await page.evaluate(() => stream.socket.close());
+  await say(page, 'play some rock');
+  await page.keyboard.press('Enter');
+  await replies(page, 1);
+  assert.match(await page.locator('#state').innerText(), /turn\s+1/);
   await close();
 });
 

@@ -25,6 +25,8 @@ const CALLS = [
   ['POST', '/v1/understand', {text: 'wake me up at 7 tomorrow', features: ['intent', 'slots']}, 200],
   ['POST', '/v1/understand', {text: 'play some jazz', features: ['slots']}, 200],
   ['POST', '/v1/understand', {text: ''}, 200],
+  ['POST', '/v1/understand', {text: 'hi', resume: true}, 200],
+  ['GET', '/v1/stream', undefined, 426],
   ['POST', '/v1/understand', {text: `${'very '.repeat(900)}nice`}, 200],
   ['POST', '/v1/understand', {inputs: [{text: '上海天气'}, {text: 'play some jazz', session: 'o-1'}]}, 200],
   ['POST', '/v1/understand', {inputs: [{text: 'hi', delivery: 'callback', callback_url: 'http://example.com'}]}, 200],

@@ -8,12 +8,25 @@ namespace loquat::ingress {
 namespace {
 
 constexpr std::string_view kBearer = "bearer ";
+constexpr std::string_view kSubprotocolKey = "loquat.key.";
 constexpr std::size_t kSha256HexDigits = 64;
 
 bool HasBearerScheme(std::string_view header) {
   return header.size() > kBearer.size() &&
          std::ranges::equal(header.substr(0, kBearer.size()), kBearer, {},
                             [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+}
+
+// The KEY of "loquat.v1, loquat.key.KEY"; empty without one.
+std::string_view SubprotocolKey(std::string_view list) {
+  while (!list.empty()) {
+    std::string_view item = list.substr(0, list.find(','));
+    list.remove_prefix(std::min(list.size(), item.size() + 1));
+    item.remove_prefix(std::min(item.size(), item.find_first_not_of(" \t")));
+    item = item.substr(0, item.find_last_not_of(" \t") + 1);
+    if (item.starts_with(kSubprotocolKey)) return item.substr(kSubprotocolKey.size());
+  }
+  return {};
 }
 
 base::Error Unauthenticated(std::string message, std::string reason) {
@@ -36,7 +49,9 @@ void Declare(config::Section<ApiKeyOptions>& section) {
 }
 
 base::Result<std::string_view> ApiKeys::Authenticate(const net::HttpRequest& request) const {
-  return Authenticate(request.Header("authorization"), request.Header("x-api-key"));
+  std::string_view key = request.Header("x-api-key");
+  if (key.empty()) key = SubprotocolKey(request.Header("sec-websocket-protocol"));
+  return Authenticate(request.Header("authorization"), key);
 }
 
 base::Result<std::string_view> ApiKeys::Authenticate(std::string_view authorization, std::string_view x_api_key) const {

@@ -26,8 +26,9 @@ class ApiKeys {
  public:
   explicit ApiKeys(std::vector<ApiKeyOptions> keys) : keys_(std::move(keys)) {}
 
-  // The tenant whose key the request carries ("Authorization: Bearer KEY" or "X-Api-Key: KEY"); "anonymous" where no
-  // key is configured. unauthenticated otherwise. Compares with every key in constant time.
+  // The tenant whose key the request carries ("Authorization: Bearer KEY", "X-Api-Key: KEY", or for a page, which can
+  // set neither on a WebSocket, the subprotocol "loquat.key.KEY"); "anonymous" where no key is configured.
+  // unauthenticated otherwise. Compares with every key in constant time.
   base::Result<std::string_view> Authenticate(const net::HttpRequest& request) const;
   // The same from the two values, wherever they were carried; empty: it was not there.
   base::Result<std::string_view> Authenticate(std::string_view authorization, std::string_view x_api_key) const;

@@ -49,6 +49,17 @@ TEST(ApiKeys, ABearerKeyIsNotMadeUpForByTheOtherHeader) {
             "!api_key_unknown");
 }
 
+TEST(ApiKeys, APageNamesItsKeyAmongTheSubprotocols) {
+  const ApiKeys keys = TwoKeys();
+  const std::string listed = "loquat.v1 ,\t loquat.key." + std::string(kAnnsKey) + " ";
+  EXPECT_EQ(Ask(keys, {{"sec-websocket-protocol", listed}}), "ann");
+  EXPECT_EQ(Ask(keys, {{"sec-websocket-protocol", listed}, {"x-api-key", std::string(kBobsKey)}}), "bob");
+  for (const char* none : {"", ",", " ", "loquat.v1", "loquat.key."}) {
+    EXPECT_EQ(Ask(keys, {{"sec-websocket-protocol", none}}), "!api_key_missing") << none;
+  }
+  EXPECT_EQ(Ask(keys, {{"sec-websocket-protocol", "loquat.key.x, " + listed}}), "!api_key_unknown");
+}
+
 TEST(ApiKeys, RefusesWhoHasNoKey) {
   const ApiKeys keys = TwoKeys();
   EXPECT_EQ(Ask(keys, {}), "!api_key_missing");

@@ -81,6 +81,8 @@ std::string FrameJson(const EventHead& head, const pipeline::StreamFrame& frame)
     event.Flag("likely", frame.turn_end.likely);
     json.Key("probability");
     json.Fixed(frame.turn_end.probability, kProbabilityDigits);
+    json.Key("wait_ms");
+    json.Uint(frame.turn_end.wait_ms);
     json.EndObject();
   }
   json.Key("timings_us");

@@ -1,0 +1,79 @@
+// One client of /v1/stream (docs/streaming.md): opens it, keeps it open, and takes it up again where it dropped.
+'use strict';
+
+class LiveStream {
+  // `on(event)` hears the server's events; `onState('open' | 'lost')` the connection; `key()` gives the API key, if any.
+  constructor({open, on, onState, key}) {
+    Object.assign(this, {open, on, onState, key});
+    this.lastEventId = null;
+    this.waiting = [];       // Events to send once it is open.
+    this.delay = 250;        // Milliseconds before the next attempt.
+    this.closed = false;
+    this.connect();
+  }
+
+  connect() {
+    const url = new URL('/v1/stream', location.href);
+    url.protocol = url.protocol.replace('http', 'ws');
+    const protocols = ['loquat.v1'];
+    if (this.key()) protocols.push('loquat.key.' + this.key());
+    try {
+      this.socket = new WebSocket(url, protocols);
+    } catch (error) {
+      this.onState('lost', error);  // A key of characters that no subprotocol may have.
+      return;
+    }
+    this.socket.onopen = () => {
+      const resumed = this.lastEventId === null ? {} : {last_event_id: this.lastEventId};
+      this.socket.send(JSON.stringify({type: 'open', ...this.open(), ...resumed}));
+    };
+    this.socket.onmessage = ({data}) => this.hear(JSON.parse(data));
+    this.socket.onclose = () => this.lost();
+  }
+
+  hear(event) {
+    this.lastEventId = event.event_id ?? this.lastEventId;
+    if (event.type === 'opened') {
+      this.delay = 250;
+      this.opened = true;
+      this.onState('open');
+      for (const waiting of this.waiting.splice(0)) this.socket.send(waiting);
+    }
+    this.on(event);
+  }
+
+  lost() {
+    this.opened = false;
+    if (this.closed) return;
+    this.onState('lost');
+    this.timer = setTimeout(() => this.connect(), this.delay);
+    this.delay = Math.min(8000, 2 * this.delay);
+  }
+
+  // Whether it was sent at once. An update of text that waits is replaced by the next: the newest is what counts.
+  send(event) {
+    const text = JSON.stringify(event);
+    if (this.opened) {
+      this.socket.send(text);
+    } else {
+      if (event.type === 'partial') this.waiting = this.waiting.filter((other) => JSON.parse(other).type !== 'partial');
+      this.waiting.push(text);
+    }
+    return this.opened;
+  }
+
+  // Tries at once, as when a key was typed.
+  retry() {
+    if (this.opened) return;
+    clearTimeout(this.timer);
+    this.socket?.close();
+    this.delay = 250;
+    if (!this.socket || this.socket.readyState === WebSocket.CLOSED) this.connect();
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.socket?.close(1000);
+  }
+}
