@@ -179,7 +179,8 @@ asio::awaitable<base::Status> RedisClient::Greet(Link& link, base::TimePoint unt
   const std::string database = std::to_string(options_.database);
   std::vector<std::vector<std::string_view>> commands = {{"CLIENT", "SETNAME", options_.client_name},
                                                          {"SELECT", database}};
-  for (const auto& command : options_.greeting) commands.emplace_back(command.begin(), command.end());
+  const auto greeting = options_.greeting ? options_.greeting() : std::vector<std::vector<std::string>>();
+  for (const auto& command : greeting) commands.emplace_back(command.begin(), command.end());
   std::vector<RespValue> replies;
   for (const auto& command : commands) {
     LOQUAT_CO_ASSIGN(RespValue reply, co_await Ask(link, command, until));
@@ -187,7 +188,7 @@ asio::awaitable<base::Status> RedisClient::Greet(Link& link, base::TimePoint unt
     if (reply.is_error() && command.front() != "CLIENT") co_return Refused(command.front(), reply);
     replies.push_back(std::move(reply));
   }
-  const auto own = replies.size() - options_.greeting.size();
+  const auto own = replies.size() - greeting.size();
   co_return observer_.OnGreeted(std::span<const RespValue>(replies).subspan(own));
 }
 

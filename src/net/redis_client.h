@@ -47,8 +47,9 @@ struct RedisClientOptions {
   base::BackoffOptions backoff = {.first = std::chrono::milliseconds(50), .ceiling = std::chrono::seconds(2)};
   std::uint64_t backoff_seed = 1;
   RespLimits limits;
-  // Commands sent on each new connection before any other; a connection on which one of them fails counts as none.
-  std::vector<std::vector<std::string>> greeting;
+  // Makes the commands sent on each new connection before any other; a connection on which one of them fails counts as
+  // none. Null: there are none.
+  std::function<std::vector<std::vector<std::string>>()> greeting;
 };
 
 enum class RedisOutcome : std::uint8_t {

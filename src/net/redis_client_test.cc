@@ -108,8 +108,9 @@ std::string EchoSecond(const FakeRedis::Command& command) {
 TEST(RedisClient, GreetsAndAsks) {
   FakeRedis redis(Greeting(
       [](const auto& command) { return command[0] == "SCRIPT" ? std::string("+sha\r\n") : EchoSecond(command); }));
-  Client client(redis.port(),
-                {.username = "loquat", .password = "s3cret", .database = 3, .greeting = {{"SCRIPT", "x"}}});
+  Client client(redis.port(), {.username = "loquat", .password = "s3cret", .database = 3, .greeting = [] {
+                                 return std::vector<std::vector<std::string>>{{"SCRIPT", "x"}};
+                               }});
   const auto reply = client.Call({"ECHO", "hello"});
   ASSERT_TRUE(reply.has_value()) << reply.error().message;
   EXPECT_EQ(reply->text, "hello");
@@ -263,7 +264,7 @@ TEST(RedisClient, PassesOverPushes) {
 
 TEST(RedisClient, AGreetingThatFailsIsNoConnection) {
   FakeRedis redis(Greeting([](const auto&) { return "-LOADING Redis is loading the dataset in memory\r\n"; }));
-  Client client(redis.port(), {.greeting = {{"GET", "marker"}}});
+  Client client(redis.port(), {.greeting = [] { return std::vector<std::vector<std::string>>{{"GET", "marker"}}; }});
   EXPECT_FALSE(client.Call({"ECHO", "a"}).has_value());
   EXPECT_EQ(client.observer.ready, 0u);
   EXPECT_THAT(client.observer.why().message, testing::HasSubstr("LOADING"));
