@@ -108,24 +108,49 @@ base::Result<SessionSnapshot> MemorySessionStore::SaveNow(std::unique_ptr<domain
   }
   session->version = expected_version + 1;
   session->last_used = now;
-  const std::size_t bytes = EstimateBytes(*session);
   SessionSnapshot stored(std::move(session));
-  if (found != shard.by_id.end()) {
+  replaced = Replace(shard, stored, now);
+  return stored;
+}
+
+SessionSnapshot MemorySessionStore::Replace(Shard& shard, SessionSnapshot stored, base::TimePoint now) {
+  const std::size_t bytes = EstimateBytes(*stored);
+  SessionSnapshot replaced;
+  if (const auto found = shard.by_id.find(stored->id); found != shard.by_id.end()) {
     const EntryList::iterator entry = found->second;
     shard.bytes -= entry->bytes;
     shard.by_id.erase(found);
-    replaced = std::exchange(entry->session, stored);
+    replaced = std::exchange(entry->session, std::move(stored));
     entry->bytes = bytes;
     entry->last_used = now;
     shard.entries.splice(shard.entries.end(), shard.entries, entry);
-    shard.by_id.emplace(stored->id, entry);
   } else {
-    shard.entries.push_back({.session = stored, .bytes = bytes, .last_used = now});
-    shard.by_id.emplace(stored->id, std::prev(shard.entries.end()));
+    shard.entries.push_back({.session = std::move(stored), .bytes = bytes, .last_used = now});
   }
+  const EntryList::iterator newest = std::prev(shard.entries.end());
+  shard.by_id.emplace(newest->session->id, newest);
   shard.bytes += bytes;
   EnforceBounds(shard);
-  return stored;
+  return replaced;
+}
+
+void MemorySessionStore::PutNow(SessionSnapshot session) {
+  Shard& shard = ShardOf(session->id);
+  SessionSnapshot replaced;  // Destroyed after the lock is released.
+  base::MutexLock lock(shard.mutex);
+  const base::TimePoint now = clock_.Now();
+  DropExpired(shard, now);
+  replaced = Replace(shard, std::move(session), now);
+}
+
+std::vector<SessionSnapshot> MemorySessionStore::AllNow() {
+  std::vector<SessionSnapshot> all;
+  for (Shard& shard : shards_) {
+    base::MutexLock lock(shard.mutex);
+    DropExpired(shard, clock_.Now());
+    for (const Entry& entry : shard.entries) all.push_back(entry.session);
+  }
+  return all;
 }
 
 bool MemorySessionStore::RemoveNow(std::string_view id) {

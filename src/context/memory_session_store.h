@@ -9,6 +9,7 @@
 #include <atomic>
 #include <list>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -39,6 +40,11 @@ class MemorySessionStore final : public SessionStore {
   base::Result<SessionSnapshot> SaveNow(std::unique_ptr<domain::Session> session, std::uint64_t expected_version);
   bool RemoveNow(std::string_view id);
 
+  // For a store that keeps copies here: `session` takes the place of whatever is stored, with the version that it has.
+  void PutNow(SessionSnapshot session);
+  // Every session there is, in no order.
+  std::vector<SessionSnapshot> AllNow();
+
  private:
   struct Entry {
     SessionSnapshot session;
@@ -60,6 +66,8 @@ class MemorySessionStore final : public SessionStore {
 
   Shard& ShardOf(std::string_view id);
   void Erase(Shard& shard, EntryList::iterator entry) LOQUAT_REQUIRES(shard.mutex);
+  // Puts `stored` in, as the most recently used. Gives what it replaced.
+  SessionSnapshot Replace(Shard& shard, SessionSnapshot stored, base::TimePoint now) LOQUAT_REQUIRES(shard.mutex);
   void DropExpired(Shard& shard, base::TimePoint now) LOQUAT_REQUIRES(shard.mutex);
   void EnforceBounds(Shard& shard) LOQUAT_REQUIRES(shard.mutex);
 

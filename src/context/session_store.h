@@ -30,6 +30,11 @@ struct SessionStoreStats {
   std::uint64_t conflicts = 0;  // Since start: saves refused because another came first.
 };
 
+struct SessionStoreHealth {
+  base::Status status;  // An error: something is wrong.
+  bool usable = true;   // Requests are served all the same.
+};
+
 class SessionStore {
  public:
   virtual ~SessionStore() = default;
@@ -47,6 +52,7 @@ class SessionStore {
   virtual boost::asio::awaitable<base::Result<bool>> Remove(std::string_view id) = 0;
 
   virtual SessionStoreStats stats() const = 0;
+  virtual SessionStoreHealth health() const { return {}; }
 };
 
 // Letters, digits and -_.:@ only, 1 to kSessionIdBytesMax bytes: safe in logs, URLs and keys.

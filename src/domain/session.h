@@ -46,6 +46,7 @@ struct Turn {
   std::string intent;
   float confidence = 0;
   std::string reply;
+  base::WallTime at = {};  // When it was taken; the epoch: not known. With the text it tells a turn from all others.
 };
 
 struct Session {
@@ -55,6 +56,8 @@ struct Session {
   std::vector<Turn> turns;  // The last ones, oldest first, at most the window's size.
   DialogueState state;
   base::TimePoint last_used;
+  // How many turns each branch of the conversation took (session_merge.h); empty where it never left one process.
+  std::map<std::string, std::uint64_t> taken_by;
 };
 
 }  // namespace loquat::domain

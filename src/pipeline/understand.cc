@@ -60,13 +60,14 @@ std::unique_ptr<domain::Session> NextTurn(const context::SessionSnapshot& before
   return session;
 }
 
-void Remember(const UnderstandRequest& request, const domain::Frame& frame, std::string reply,
+void Remember(const UnderstandRequest& request, const domain::Frame& frame, std::string reply, base::WallTime at,
               domain::Session& session) {
   if (session.turns.size() >= kSessionTurnsMax) session.turns.erase(session.turns.begin());
   domain::Turn& turn = session.turns.emplace_back();
   turn.number = session.turn_count;
   turn.text = request.utterance.text;
   turn.reply = std::move(reply);
+  turn.at = at;
   if (!frame.intent_ranking.empty()) {
     turn.intent = frame.intent_ranking.front().name;
     turn.confidence = frame.intent_ranking.front().confidence;
@@ -261,7 +262,7 @@ awaitable<base::Status> UnderstandPipeline::Converse(Turn& turn) {
       const context::DialogueStep step = advance(*session);
       // What a model has said stands, also after a lost race.
       if (may_generate && !answer.reply->generation) LOQUAT_CO_TRY(co_await AskModel(turn, step, *session));
-      Remember(request, answer.frame, answer.reply ? answer.reply->text : std::string(), *session);
+      Remember(request, answer.frame, answer.reply ? answer.reply->text : std::string(), clock_.WallNow(), *session);
       auto saved = co_await sessions_.Save(std::move(session), before ? before->version : 0);
       if (saved.has_value()) {
         answer.session = std::move(*saved);
