@@ -159,6 +159,11 @@ void Declare(config::Section<UnderstandOptions>& section) {
 }
 
 void Declare(config::Section<SessionOptions>& section) {
+  section.Key("store", &SessionOptions::store)
+      .Names({{"memory", SessionStoreKind::kMemory}, {"redis", SessionStoreKind::kRedis}})
+      .NeedsRestart()
+      .Help("Where sessions live: in this process, or in a Redis that servers share.");
+  section.Sub("redis", &SessionOptions::redis).Help("The Redis of sessions.store: redis.");
   section.Key("ttl", &SessionOptions::ttl)
       .Range(milliseconds(seconds(1)), milliseconds(hours(24 * 30)))
       .NeedsRestart()
@@ -166,7 +171,7 @@ void Declare(config::Section<SessionOptions>& section) {
   section.Key("sessions_max", &SessionOptions::sessions_max)
       .Range(32, 100'000'000)
       .NeedsRestart()
-      .Help("Sessions kept; the least recently used go first.");
+      .Help("Sessions kept in memory (with Redis: as copies); the least recently used go first.");
   section.Key("bytes_max", &SessionOptions::bytes_max)
       .Bytes()
       .Range(1 << 20, std::int64_t{1} << 40)

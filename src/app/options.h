@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "config/section.h"
 #include "context/memory_session_store.h"
+#include "context/redis_options.h"
 #include "ingress/grpc/grpc_options.h"
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
@@ -85,7 +86,11 @@ struct UnderstandOptions {
 };
 void Declare(config::Section<UnderstandOptions>& section);
 
+enum class SessionStoreKind : std::uint8_t { kMemory, kRedis };
+
 struct SessionOptions {
+  SessionStoreKind store = SessionStoreKind::kMemory;
+  context::RedisOptions redis;
   std::chrono::milliseconds ttl = std::chrono::minutes(30);
   std::size_t sessions_max = 100'000;
   std::size_t bytes_max = std::size_t{256} << 20;

@@ -17,6 +17,7 @@
 #include "app/routes.h"
 #include "app/server_vars.h"
 #include "config/live.h"
+#include "context/redis_session_store.h"
 #include "ingress/grpc/grpc_server.h"
 #include "ingress/http/error_body.h"
 #include "net/event_loop.h"
@@ -112,6 +113,24 @@ pipeline::UnderstandSettings Settings(const Options& options, std::shared_ptr<co
           .intent_filter = IntentFilter(options.understand.stop_words).value()};
 }
 
+context::MemorySessionStoreOptions SessionBounds(const SessionOptions& options) {
+  return {.ttl = options.ttl, .sessions_max = options.sessions_max, .bytes_max = options.bytes_max};
+}
+
+// Null where sessions live in memory alone.
+base::Result<std::unique_ptr<context::RedisSessionStore>> MakeRedisStore(const SessionOptions& options,
+                                                                         const base::Clock& clock, observe::Logger& log,
+                                                                         observe::Registry& metrics) {
+  if (options.store != SessionStoreKind::kRedis) return nullptr;
+  LOQUAT_ASSIGN(net::RedisClientOptions client, context::ClientOptions(options.redis));
+  const context::RedisSessionStoreOptions store{
+      .redis = {.client = std::move(client), .prefix = options.redis.prefix, .ttl = options.ttl},
+      .memory = SessionBounds(options),
+      .turns_max = pipeline::kSessionTurnsMax,
+      .fallback = options.redis.fallback};
+  return std::make_unique<context::RedisSessionStore>(store, clock, log, metrics);
+}
+
 }  // namespace
 
 // In the order of building; destroyed in reverse.
@@ -123,10 +142,9 @@ struct Server::Parts {
         clock(*clock_owner),
         log(clock, std::move(sinks), {.level = options.log.level}, &metrics),
         process_metrics(metrics),
-        sessions({.ttl = options.sessions.ttl,
-                  .sessions_max = options.sessions.sessions_max,
-                  .bytes_max = options.sessions.bytes_max},
-                 clock),
+        memory_sessions(SessionBounds(options.sessions), clock),
+        redis_sessions(MakeRedisStore(options.sessions, clock, log, metrics)),
+        sessions(Sessions()),
         models(metrics, clock),
         generate(models.set(), prompt_workers),
         embed(models.set(), prompt_workers),
@@ -138,7 +156,7 @@ struct Server::Parts {
             understand,
             {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max}, clock),
         session_use_cases(sessions),
-        health(understand, models.set(), clock),
+        health(understand, models.set(), clock, &sessions),
         net_metrics(metrics),
         routes(options, {.understand = understand,
                          .streams = streams,
@@ -154,6 +172,11 @@ struct Server::Parts {
         loops({.threads = IoThreads(options.server)}),
         http(loops, routes.handler(), HttpOptions(options.server), &net_metrics) {}
 
+  // Without a Redis that could be configured the server does not start; see Start.
+  context::SessionStore& Sessions() {
+    if (redis_sessions.has_value() && *redis_sessions != nullptr) return **redis_sessions;
+    return memory_sessions;
+  }
   ServerVars VarsNow() const;
   base::Status Listen();
   base::Status ListenGrpc();
@@ -168,7 +191,9 @@ struct Server::Parts {
   observe::Registry metrics;
   observe::Logger log;
   observe::ProcessMetrics process_metrics;
-  context::MemorySessionStore sessions;
+  context::MemorySessionStore memory_sessions;
+  base::Result<std::unique_ptr<context::RedisSessionStore>> redis_sessions;  // Null: in memory alone.
+  context::SessionStore& sessions;
   EngineModels models;
   pipeline::PromptWorkers prompt_workers;
   pipeline::GenerateUseCase generate;
@@ -302,6 +327,7 @@ Server::~Server() {
   if (parts_->callback_delivery) parts_->callback_delivery->Stop();
   parts_->loops.Stop();
   parts_->loops.Join();
+  if (*parts_->redis_sessions != nullptr) (*parts_->redis_sessions)->Stop();
 }
 
 base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> options, config::Sources sources,
@@ -316,6 +342,7 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   LOQUAT_ASSIGN(auto sinks, MakeSinks(options.value.log, *clock));
   auto parts = std::make_unique<Parts>(options.value, std::move(clock), std::move(assistant), std::move(sinks));
   for (const std::string& warning : options.warnings) parts->log.Warn("configuration", {{"warning", warning}});
+  if (!parts->redis_sessions.has_value()) return parts->redis_sessions.error();
   LOQUAT_TRY(parts->models.Load(options.value.models, model.isa.empty() ? ForcedIsa().force_isa : model.isa));
   if (base::Status taken = parts->TakeModels(); !taken.has_value()) {
     return AtOrigin(std::move(taken).error(), options.origins);
@@ -331,6 +358,7 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   // Before the loops run: /debug/vars reads them on an I/O thread.
   parts->started_at = begin;
   parts->start_ms = std::chrono::duration<double, std::milli>(parts->clock.Now() - begin).count();
+  if (*parts->redis_sessions != nullptr) (*parts->redis_sessions)->Start(parts->loops);
   parts->loops.Start();
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   LOQUAT_TRY(server->parts_->ListenGrpc());

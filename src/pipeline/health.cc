@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace loquat::pipeline {
 
 base::Status Health::Ready() const {
@@ -19,12 +21,17 @@ base::Status Health::Ready() const {
                        .reason = "engine_stalled",
                        .retry_after = std::chrono::seconds(1)};
   }
+  if (sessions_ != nullptr) {
+    context::SessionStoreHealth sessions = sessions_->health();
+    if (!sessions.usable) return std::move(sessions.status);
+  }
   return {};
 }
 
 boost::asio::awaitable<HealthReport> Health::Check(const base::CallContext& call) {
   HealthReport report;
   report.ready = Ready();
+  if (sessions_ != nullptr) report.sessions = sessions_->health().status;
   const auto assistant = pipeline_.settings()->assistant;
   report.model = assistant->name;
   base::CallContext canary_call = call;

@@ -21,18 +21,22 @@ namespace loquat::pipeline {
 struct HealthReport {
   base::Status ready;
   base::Status canary;
+  base::Status sessions;  // An error alone does not make the server unready.
   double canary_us = 0;
   std::string model;
 };
 
 class Health {
  public:
-  Health(UnderstandPipeline& pipeline, const ModelSet& models, const base::Clock& clock)
-      : pipeline_(pipeline), models_(models), clock_(clock) {}
+  // `sessions` may be null: a store that is always well.
+  Health(UnderstandPipeline& pipeline, const ModelSet& models, const base::Clock& clock,
+         const context::SessionStore* sessions = nullptr)
+      : pipeline_(pipeline), models_(models), clock_(clock), sessions_(sessions) {}
 
   // Once this server drains it is never ready again.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
-  // Errors: unavailable "draining", or "engine_stalled" with the name of the first model that does not answer.
+  // Errors: unavailable "draining", "engine_stalled" with the name of the first model that does not answer, or
+  // "session_store_away" where requests with a session are refused for it.
   base::Status Ready() const;
   // The canary has kCanaryTimeout, and no session.
   boost::asio::awaitable<HealthReport> Check(const base::CallContext& call);
@@ -43,6 +47,7 @@ class Health {
   UnderstandPipeline& pipeline_;
   const ModelSet& models_;
   const base::Clock& clock_;
+  const context::SessionStore* const sessions_;
   // Relaxed: a flag that orders nothing else.
   std::atomic<bool> draining_{false};
 };

@@ -41,14 +41,15 @@ awaitable<void> HealthEndpoint::Serve(HttpCall& call) {
   base::JsonWriter json(out);
   json.BeginObject();
   json.Key("status");
-  json.String(report.canary.has_value() ? (report.ready.has_value() ? "ok" : "degraded") : "failed");
+  const bool well = report.ready.has_value() && report.sessions.has_value();
+  json.String(report.canary.has_value() ? (well ? "ok" : "degraded") : "failed");
   json.Key("ready");
   json.Bool(report.ready.has_value());
   json.Key("model");
   json.String(report.model);
   json.Key("canary_us");
   json.Fixed(report.canary_us, 1);
-  for (const base::Status* status : {&report.ready, &report.canary}) {
+  for (const base::Status* status : {&report.ready, &report.canary, &report.sessions}) {
     if (status->has_value()) continue;
     json.Key("error");
     WriteError(status->error(), call.context().request_id, json);
