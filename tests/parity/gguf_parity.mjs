@@ -25,6 +25,7 @@ export const TOLERANCE_OF_ROUNDING = {f32: TOLERANCE, f16: 0.02, bf16: 0.06};
 export const TOLERANCE_OF_BLOCKS = 0.3;
 export const DISAGREE_MAX = 2; // Tokens, with widened weights: keys rounded to f16 may part two that are as likely. F32: none.
 export const COSINE_MIN = 0.9999;
+export const TOLERANCE_OF_OWN_ROUNDING = 0.2; // Of the block types, beside the widened weights, where nothing else is rounded.
 export const COSINE_MIN_OF_ROUNDING = 0.9997;
 export const ROUNDED_TYPES = TYPES.filter((type) => type !== "f32" && type !== "f16");
 
@@ -143,7 +144,7 @@ export function faultsOfGguf({architecture, shape, type, same, widened, rounded}
   const faults = [];
   const fault = (what) => faults.push(`${architecture} ${shape ?? "tiny"} ${type}: ${what}`);
   for (const [beside, of] of Object.entries(rounded ?? {})) {
-    const rounding = TOLERANCE_OF_ROUNDING[type] ?? TOLERANCE_OF_BLOCKS;
+    const rounding = TOLERANCE_OF_ROUNDING[type] ?? (beside === "widened" ? TOLERANCE_OF_OWN_ROUNDING : TOLERANCE_OF_BLOCKS);
     if (architecture !== "bert" && !(of.worst < rounding)) fault(`worst error ${of.worst} with rounded activations, ${beside}`);
     if (architecture === "bert" && !(of.cosine > COSINE_MIN_OF_ROUNDING)) fault(`cosine ${of.cosine} with rounded activations, ${beside}`);
   }

@@ -4,7 +4,7 @@ import {existsSync, readFileSync, writeFileSync} from "node:fs";
 import {cpus} from "node:os";
 import {FOLDER_TOLERANCE, FOLDER_TOLERANCE_OF_KEYS} from "./folder_parity.mjs";
 import {COSINE_MIN, COSINE_MIN_OF_ROUNDING, DISAGREE_MAX, GREEDY_TOKENS, GREEDY_TOKENS_OF_REAL, PROMPT_TOKENS, TOLERANCE, TOLERANCE_OF_BLOCKS,
-  TOLERANCE_OF_ROUNDING} from "./gguf_parity.mjs";
+  TOLERANCE_OF_OWN_ROUNDING, TOLERANCE_OF_ROUNDING} from "./gguf_parity.mjs";
 
 const SECTIONS = ["tiny", "rounded", "real", "other", "folders"];
 
@@ -65,7 +65,7 @@ ${ggufTables(results)}`,
 
 The tier \`${rounding}\`, which is the default where the machine has it, rounds activations as llama.cpp does, in blocks of 32 for all block
 types. *Widened* is therefore what its rounding does to the result; *same file* has both sides round, each in its own way. *Agree*: at how
-many of the steps both sides find the same token likeliest. Worst error below ${parts(TOLERANCE_OF_BLOCKS)} (bf16 ${parts(TOLERANCE_OF_ROUNDING.bf16)}) beside both, cosine above ${COSINE_MIN_OF_ROUNDING}. The last
+many of the steps both sides find the same token likeliest. Worst error below ${parts(TOLERANCE_OF_OWN_ROUNDING)} widened, ${parts(TOLERANCE_OF_BLOCKS)} on the same file (bf16: ${parts(TOLERANCE_OF_ROUNDING.bf16)} for both), cosine above ${COSINE_MIN_OF_ROUNDING}. The last
 two columns are llama.cpp's rounding, measured from \`${exact}\`. f32 and f16 files gave the bits of \`${exact}\`.
 
 ${roundedTables(results)}`,
