@@ -45,7 +45,7 @@ test('Understand gives the facts of POST /v1/understand', async () => {
     frame.slots.map(({name, value, normalized, span}) => [name, value, normalized ?? '', span.byte[0], span.utf16[1]]));
   assert.equal(answer.session.turn, 1);
   assert.equal(answer.session.active_intent, frame.session.active_intent);
-  assert.deepEqual(Object.keys(answer.session.filled), Object.keys(frame.session.filled));
+  assert.deepEqual(Object.keys(answer.session.filled).sort(), Object.keys(frame.session.filled).sort());
   assert.deepEqual(answer.session.missing, frame.session.missing);
   assert.equal(answer.reply.text, frame.reply.text);
   assert.equal(answer.delivery.mode, 'DELIVERY_MODE_SYNC');
@@ -105,6 +105,13 @@ test('a message over the limit and metadata over the limit are refused; the next
   assert.equal(large.error.code, status.RESOURCE_EXHAUSTED);
   const wordy = await understand({text: 'hello'}, {headers: {'x-note': 'x'.repeat(40_000)}});
   assert.notEqual(wordy.error, null);
+  assert.equal((await understand({text: 'hello'})).error, null);
+});
+
+test('a compressed message is refused before it is unpacked', async () => {
+  const stub = client(await shared.ready(), undefined, {options: {'grpc.default_compression_algorithm': 2}});
+  const {error} = await call(stub, 'Understand', {text: '0'.repeat(30_000_000)});
+  assert.ok([status.UNIMPLEMENTED, status.INTERNAL].includes(error?.code), error?.message);
   assert.equal((await understand({text: 'hello'})).error, null);
 });
 

@@ -70,6 +70,9 @@ void SetLimits(const GrpcSettings& settings, ::grpc::ServerBuilder& builder) {
                              Milliseconds(options.ping_interval_min));
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, kPingStrikesMax);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(settings.handshake));
+  // Messages are small, and a compressed one is unpacked before anybody looks at its size.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   // A port that is taken is an error, not a share of its connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Introspection that nobody asks for here costs every call.
