@@ -9,12 +9,12 @@
 #include "base/journal_records.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace loquat::base;
+  namespace base = loquat::base;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  std::string again(kJournalMagic);
+  std::string again(base::kJournalMagic);
   std::size_t records = 0;
-  const auto scan = ScanJournal(bytes, [&](std::string_view payload) {
-    AppendJournalRecord(payload, again);
+  const auto scan = base::ScanJournal(bytes, [&](std::string_view payload) {
+    base::AppendJournalRecord(payload, again);
     ++records;
   });
   if (!scan.has_value()) return 0;
@@ -24,9 +24,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (scan->whole_bytes != 0) LOQUAT_CHECK(bytes.substr(0, scan->whole_bytes) == again, "the whole part reads back");
   // Whatever the bytes are, as a payload they come back.
   if (size == 0) return 0;
-  std::string one(kJournalMagic);
-  AppendJournalRecord(bytes, one);
-  const auto back = ScanJournal(one, [&](std::string_view payload) { LOQUAT_CHECK(payload == bytes, "same payload"); });
+  std::string one(base::kJournalMagic);
+  base::AppendJournalRecord(bytes, one);
+  const auto back =
+      base::ScanJournal(one, [&](std::string_view payload) { LOQUAT_CHECK(payload == bytes, "same payload"); });
   LOQUAT_CHECK(back.has_value() && back->records == 1, "one record");
   return 0;
 }

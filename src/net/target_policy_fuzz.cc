@@ -9,14 +9,14 @@
 #include "net/target_policy.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace loquat::net;
+  namespace net = loquat::net;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  static const auto policy = TargetPolicy::Create({.allow_http = true, .ports = {}}, {}).value();
+  static const auto policy = net::TargetPolicy::Create({.allow_http = true, .ports = {}}, {}).value();
   const auto target = policy->CheckUrl(text);
   if (target.has_value()) {
     LOQUAT_CHECK(!target->url.host.empty() && target->url.port != 0, "a host and a port");
     if (target->literal) {
-      LOQUAT_CHECK(KindOf(*target->literal) == AddressKind::kPublic, "only public addresses pass");
+      LOQUAT_CHECK(net::KindOf(*target->literal) == net::AddressKind::kPublic, "only public addresses pass");
     } else {
       boost::system::error_code failed;
       (void)boost::asio::ip::make_address(target->url.host, failed);
@@ -29,6 +29,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else {
     LOQUAT_CHECK(!target.error().reason.empty(), "a refusal has a reason");
   }
-  if (const auto network = IpNetwork::Parse(text); network.has_value()) (void)network->single();
+  if (const auto network = net::IpNetwork::Parse(text); network.has_value()) (void)network->single();
   return 0;
 }

@@ -8,13 +8,13 @@
 #include "response/delivery_record.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace loquat::response;
-  static RecordReader reader;
+  namespace response = loquat::response;
+  static response::RecordReader reader;
   const auto record = reader.Read({reinterpret_cast<const char*>(data), size});
   if (!record.has_value()) return 0;
-  const std::string once = EncodeRecord(*record);
+  const std::string once = response::EncodeRecord(*record);
   const auto again = reader.Read(once);
   LOQUAT_CHECK(again.has_value(), "what was written reads");
-  LOQUAT_CHECK(EncodeRecord(*again) == once, "and is the same");
+  LOQUAT_CHECK(response::EncodeRecord(*again) == once, "and is the same");
   return 0;
 }

@@ -10,7 +10,7 @@
 #include "ingress/http/frame_json.h"
 #include "ingress/http/json_body.h"
 #include "ingress/http/understand_events.h"
-#include "ingress/http/understand_work.h"
+#include "ingress/http/understand_outcome.h"
 
 namespace loquat::ingress {
 
@@ -20,31 +20,6 @@ namespace {
 
 constexpr std::size_t kIdleMemoriesMax = 64;
 constexpr std::size_t kAnswerBytesUsual = 2048;
-
-// The pipeline points into the one input that it sees; in a batch that input lies below /inputs.
-base::Error InBatch(base::Error error, std::size_t index) {
-  if (error.param.starts_with('/')) error.param.insert(0, "/inputs/" + std::to_string(index));
-  return error;
-}
-
-// The members of an answer that comes later, without the braces.
-void WriteTicket(std::string_view id, std::string_view delivery_id, std::string_view reason, base::JsonWriter& json) {
-  json.Key("id");
-  json.String(id);
-  json.Key("delivery");
-  json.BeginObject();
-  json.Key("mode");
-  json.String(domain::DeliveryModeName(domain::DeliveryMode::kCallback));
-  json.Key("reason");
-  json.String(reason);
-  json.Key("id");
-  json.String(delivery_id);
-  json.EndObject();
-}
-
-bool AsksForCallback(const pipeline::UnderstandRequest& request) {
-  return request.delivery == domain::DeliveryMode::kCallback;
-}
 
 bool WantsEvents(const net::HttpRequest& request) {
   return request.Header("accept").contains(kEventStream);
@@ -84,34 +59,11 @@ awaitable<void> UnderstandEndpoint::Serve(HttpCall& call) {
   }
 }
 
-awaitable<UnderstandEndpoint::Outcome> UnderstandEndpoint::Promise(HttpCall& call, const std::string& id,
-                                                                   const pipeline::UnderstandRequest& request,
-                                                                   std::string reason) {
-  auto promised = co_await callbacks_.Promise(call.context(), id, request.callback_url, EncodeUnderstandWork(request));
-  if (!promised.has_value()) co_return Outcome{.status = std::move(promised).error(), .delivery_id = {}, .reason = {}};
-  co_return Outcome{.status = {}, .delivery_id = std::move(*promised), .reason = std::move(reason)};
-}
-
-// Nothing is understood before a callback that was asked for is promised; the policy has to see the intent first.
-awaitable<UnderstandEndpoint::Outcome> UnderstandEndpoint::Answer(HttpCall& call, const std::string& id,
-                                                                  const pipeline::UnderstandRequest& request,
-                                                                  pipeline::UnderstandAnswer& answer) {
-  const bool may_promise = callbacks_.available() && !request.callback_url.empty();
-  if (may_promise && AsksForCallback(request))
-    co_return co_await Promise(call, id, request, "asked for by the request");
-  base::Status done = co_await pipeline_.Run(call.context(), request, answer);
-  if (done.has_value() && answer.delivery.mode == domain::DeliveryMode::kCallback) {
-    co_return co_await Promise(call, id, request, answer.delivery.reason);
-  }
-  const bool late = !done.has_value() && done.error().code == base::Code::kDeadlineExceeded;
-  if (late && may_promise && !request.delivery) co_return co_await Promise(call, id, request, "out of time");
-  co_return Outcome{.status = std::move(done), .delivery_id = {}, .reason = {}};
-}
-
 awaitable<void> UnderstandEndpoint::ServeOne(HttpCall& call, const pipeline::UnderstandRequest& request,
                                              Memory& memory) {
   const std::string& id = call.context().request_id;
-  const Outcome outcome = co_await Answer(call, id, request, memory.answer);
+  const UnderstandOutcome outcome =
+      co_await AnswerOrPromise(pipeline_, callbacks_, call.context(), id, request, memory.answer);
   if (!outcome.status.has_value()) {
     call.Fail(outcome.status.error());
     co_return;
@@ -123,7 +75,7 @@ awaitable<void> UnderstandEndpoint::ServeOne(HttpCall& call, const pipeline::Und
   if (outcome.delivery_id.empty()) {
     WriteAnswer(id, request, memory.answer, json);
   } else {
-    WriteTicket(id, outcome.delivery_id, outcome.reason, json);
+    WriteTicket(id, outcome, json);
   }
   json.EndObject();
   out += '\n';
@@ -150,10 +102,11 @@ awaitable<void> UnderstandEndpoint::ServeBatch(HttpCall& call, const UnderstandB
     if (i > 0 && i % kBatchSlice == 0)
       co_await boost::asio::post(call.exchange().executor(), boost::asio::use_awaitable);
     const std::string id = call.context().request_id + "-" + std::to_string(i);
-    const Outcome outcome = co_await Answer(call, id, body.inputs[i], memory.answer);
+    const UnderstandOutcome outcome =
+        co_await AnswerOrPromise(pipeline_, callbacks_, call.context(), id, body.inputs[i], memory.answer);
     json.BeginObject();
     if (!outcome.delivery_id.empty()) {
-      WriteTicket(id, outcome.delivery_id, outcome.reason, json);
+      WriteTicket(id, outcome, json);
     } else if (outcome.status.has_value()) {
       WriteAnswer(id, body.inputs[i], memory.answer, json);
     } else if (outcome.status.error().code == base::Code::kCancelled) {

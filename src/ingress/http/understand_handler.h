@@ -30,17 +30,6 @@ class UnderstandEndpoint final : public Endpoint {
   // What a request needs and gives back: kept from request to request.
   struct Memory;
 
-  // How one input ends.
-  struct Outcome {
-    base::Status status;
-    std::string delivery_id;  // Empty: it is answered now.
-    std::string reason;       // Why by callback.
-  };
-  boost::asio::awaitable<Outcome> Answer(HttpCall& call, const std::string& id,
-                                         const pipeline::UnderstandRequest& request,
-                                         pipeline::UnderstandAnswer& answer);
-  boost::asio::awaitable<Outcome> Promise(HttpCall& call, const std::string& id,
-                                          const pipeline::UnderstandRequest& request, std::string reason);
   boost::asio::awaitable<void> ServeOne(HttpCall& call, const pipeline::UnderstandRequest& request, Memory& memory);
   boost::asio::awaitable<void> ServeBatch(HttpCall& call, const UnderstandBody& body, Memory& memory);
 

@@ -1,8 +1,9 @@
 #include "ingress/http/understand_work.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <chrono>
+#include <exception>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -30,8 +31,13 @@ std::string_view LocaleWord(domain::Locale locale) {
 }
 
 std::string Rfc3339(base::WallTime time) {
-  const auto ms = std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(time)), ms % 1000);
+  const auto ms = std::chrono::floor<milliseconds>(time);
+  const auto day = std::chrono::floor<std::chrono::days>(ms);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(ms - day);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
 }
 
 void WriteFeatures(const pipeline::UnderstandRequest& request, base::JsonWriter& json) {
@@ -88,7 +94,13 @@ awaitable<base::Status> UnderstandWork::Run(const response::CallbackWork& work, 
 awaitable<std::string> UnderstandWork::MakeBody(const response::CallbackWork& work) {
   pipeline::UnderstandRequest request;
   pipeline::UnderstandAnswer answer;
-  const base::Status done = co_await Run(work, request, answer);
+  base::Status done;
+  try {
+    done = co_await Run(work, request, answer);
+  } catch (const std::exception&) {
+    // As the HTTP server answers 500: one request never hurts another, and a promise is kept.
+    done = base::Internal("the answer could not be made");
+  }
   std::string out;
   base::JsonWriter json(out);
   json.BeginObject();

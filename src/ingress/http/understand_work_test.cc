@@ -51,6 +51,7 @@ class UnderstandWorkTest : public testing::Test {
 TEST_F(UnderstandWorkTest, AnAnswerIsWhatTheEndpointWouldHaveSaid) {
   const std::string body = BodyOf(R"({"text":"what is the weather in paris","session":"s","reply":true})");
   EXPECT_THAT(body, StartsWith(R"({"type":"understand.completed","id":"d-1","timestamp":")"));
+  EXPECT_THAT(body, testing::ContainsRegex("\"timestamp\":\"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\\.[0-9]{3}Z\""));
   EXPECT_THAT(body, HasSubstr(R"("data":{"id":"r-1","text":"what is the weather in paris")"));
   EXPECT_THAT(body, HasSubstr(R"("delivery":{"mode":"callback")"));
   EXPECT_EQ(test_.sessions.stats().sessions, 1U);
