@@ -119,7 +119,7 @@ test('TEI #50, llama.cpp #12836: a text of 1 MB and a body past the limit are re
   assert.equal((await understand(server, {text: `${'京'.repeat(16 * 1024 / 3)}ab`})).status, 413);
 });
 
-test('callback delivery is refused with the reason until it is built', async () => {
+test('callback delivery is refused with the reason where none is configured', async () => {
   const server = await shared.ready();
   const without = await understand(server, {text: 'hi', delivery: 'callback'});
   assert.deepEqual([without.status, without.json.error.code, without.json.error.reason, without.json.error.param],

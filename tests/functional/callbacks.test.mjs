@@ -2,12 +2,16 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import {test} from 'node:test';
 import {Webhook} from 'standardwebhooks';
 import {callbackConfig, promise, Receiver, SECRET, secretOf} from '../support/callbacks.mjs';
 import {request, understand} from '../support/http.mjs';
+import {ROOT} from '../support/paths.mjs';
+import {SchemaChecker} from '../support/schema.mjs';
 import {startServer} from '../support/server.mjs';
 import {until} from '../support/wait.mjs';
+import {parseYaml} from '../support/yaml.mjs';
 
 const deliveryOf = async (server, id, options) => (await request(server, 'GET', `/v1/deliveries/${id}`, options)).json;
 const stateOf = async (server, id) => (await deliveryOf(server, id)).state;
@@ -17,6 +21,9 @@ const reaches = (server, id, state) => until(`${id} is ${state}`, async () => {
 });
 const metric = async (server, name) =>
   Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (\\S+)`, 'm').exec((await request(server, 'GET', '/metrics')).text)?.[1] ?? 0);
+
+const checker = new SchemaChecker(parseYaml(fs.readFileSync(path.join(ROOT, 'openapi/loquat.yaml'), 'utf8')));
+const fits = (name, value) => assert.deepEqual(checker.faults({$ref: `#/components/schemas/${name}`}, value), [], name);
 
 // A server and a receiver; both are stopped, and no call may have had a bad signature.
 async function withBoth({config = callbackConfig(), answer, secrets, options = {}}, body) {
@@ -35,13 +42,16 @@ test('202 at once with an id, then one signed call with the answer', () => withB
   const accepted = await understand(server, {text: 'wake me up at 7 tomorrow', session: 'cb-1', reply: true, delivery: 'callback', callback_url: receiver.url('/a?b=c')},
     {headers: {'x-request-id': 'req-1', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'}});
   assert.equal(accepted.status, 202);
+  fits('CallbackTicket', accepted.json);
   const {id, delivery} = accepted.json;
   assert.equal(id, 'req-1');
   assert.deepEqual([delivery.mode, delivery.reason], ['callback', 'asked for by the request']);
   assert.equal(accepted.headers.location, `/v1/deliveries/${delivery.id}`);
   const view = await reaches(server, delivery.id, 'delivered');
+  fits('Delivery', view);
   assert.equal(receiver.calls.length, 1);
   const [call] = receiver.calls;
+  fits('UnderstandAnswer', call.body.data);
   assert.deepEqual([call.method, call.url, call.id, call.headers['content-type']], ['POST', '/a?b=c', delivery.id, 'application/json']);
   assert.equal(call.headers.host, `127.0.0.1:${receiver.port}`);
   assert.match(call.headers.traceparent, /^00-0af7651916cd43dd8448eb211c80319c-/);
@@ -86,6 +96,7 @@ test('the policy decides: intents listed, and requests out of time', () => withB
 test('inputs of a batch are promised in their places', () => withBoth({}, async (server, receiver) => {
   const callback = {delivery: 'callback', callback_url: receiver.url()};
   const {outputs} = (await understand(server, {inputs: [{text: 'play some jazz', ...callback}, {text: 'play some jazz'}, {text: 'hi', delivery: 'callback', callback_url: 'http://10.0.0.1/'}, {text: 'hi', ...callback}]})).json;
+  fits('BatchAnswer', {id: 'x', outputs});
   assert.equal(outputs[1].intent.name, 'play_music');
   assert.deepEqual([outputs[2].error.reason, outputs[2].error.param], ['target_private', '/inputs/2/callback_url']);
   for (const i of [0, 3]) await reaches(server, outputs[i].delivery.id, 'delivered');
@@ -139,6 +150,7 @@ test('final answers end it and make a dead letter', () => withBoth({answer: (cal
     const id = await promise(server, receiver.url(`/${i}`));
     const view = await reaches(server, id, 'dead');
     assert.deepEqual([view.reason, view.attempts_made], [reason, 1], name);
+    fits('Delivery', view);
     ids.push(id);
   }
   const file = `${config.delivery.callbacks.journal}.dead.jsonl`;

@@ -33,6 +33,8 @@ const CALLS = [
   ['POST', '/v1/understand', {text: 3}, 400],
   ['POST', '/v1/understand', {text: 'x'.repeat(20_000)}, 413],
   ['POST', '/v1/understand', {text: 'hi', delivery: 'callback', callback_url: 'http://example.com'}, 501],
+  ['GET', '/v1/deliveries', undefined, 200],
+  ['GET', '/v1/deliveries/none', undefined, 404],
   ['GET', '/v1/sessions/o-1', undefined, 200],
   ['GET', '/v1/sessions/none', undefined, 404],
   ['GET', '/v1/sessions/a%20b', undefined, 400],
