@@ -15,7 +15,6 @@
 namespace loquat::ingress {
 
 using boost::asio::awaitable;
-
 namespace {
 
 constexpr std::size_t kIdleMemoriesMax = 64;
