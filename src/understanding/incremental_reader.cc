@@ -10,6 +10,10 @@
 namespace loquat::understanding {
 namespace {
 
+// The verdict and the locale get this share of the risk: nothing waits for them, and all promises together are to be
+// taken back rarely.
+constexpr float kOtherFieldsShare = 0.5F;
+
 bool Same(const std::weak_ptr<const Understander>& a, const std::weak_ptr<const Understander>& b) {
   return !a.owner_before(b) && !b.owner_before(a);
 }
@@ -54,6 +58,7 @@ void Mark(const Understander& understander, const domain::Utterance& utterance, 
       intent.held = characters - memory.held_from;
     }
     memory.ranked = intent.known;
+    const float others_max = kOtherFieldsShare * options.early_risk_max;
     Signs signs;
     model->ReadSigns(workspace.words, intent, signs);
     const auto risk = [&](StableField field) { return model->Risk(field, model->Score(field, signs)); };
@@ -61,10 +66,10 @@ void Mark(const Understander& understander, const domain::Utterance& utterance, 
       stability.intent_risk = risk(StableField::kIntent);
       stability.intent = memory.intent.Keep(intent.best, stability.intent_risk, options.early_risk_max);
       stability.out_of_scope =
-          memory.out_of_scope.Keep(frame.out_of_scope ? 1 : 0, risk(StableField::kOutOfScope), options.early_risk_max);
+          memory.out_of_scope.Keep(frame.out_of_scope ? 1 : 0, risk(StableField::kOutOfScope), others_max);
     }
-    stability.locale = memory.locale.Keep(static_cast<std::uint32_t>(frame.locale), risk(StableField::kLocale),
-                                          options.early_risk_max);
+    stability.locale =
+        memory.locale.Keep(static_cast<std::uint32_t>(frame.locale), risk(StableField::kLocale), others_max);
     MarkSlots(*model, workspace, frame, options.early_risk_max, signs, memory, stability);
     TurnSigns turn;
     model->ReadTurnSigns(workspace.words, intent, utterance.text, frame.slots, turn);
@@ -94,8 +99,22 @@ bool Promise::Keep(std::uint32_t now, float risk, float risk_max) {
 void UtteranceMemory::Clear() {
   reader.reset();
   text.clear();
-  read = false;
+  tokens.clear();
+  kept = 0;
+  intents.keys.clear();
+  intents.rows.clear();
+  SlotTagger::Forget(*tagger);
   ClearPromises();
+}
+
+void UtteranceMemory::Read(std::string_view new_text, std::span<const text::Token> new_tokens) {
+  const auto shared = static_cast<std::uint32_t>(std::ranges::mismatch(text, new_text).in1 - text.begin());
+  if (shared == 0) ClearPromises();  // Nothing is left of the text that they were made for.
+  const std::size_t tokens_max = std::min(tokens.size(), new_tokens.size());
+  kept = 0;
+  while (kept < tokens_max && tokens[kept] == new_tokens[kept] && tokens[kept].byte_end <= shared) ++kept;
+  text = new_text;
+  tokens.assign(new_tokens.begin(), new_tokens.end());
 }
 
 void UtteranceMemory::ClearPromises() {
@@ -106,7 +125,10 @@ void UtteranceMemory::ClearPromises() {
 }
 
 std::size_t UtteranceMemory::bytes() const {
-  return sizeof *this + text.capacity() + slots.capacity() * sizeof slots[0];
+  return sizeof *this + text.capacity() + tokens.capacity() * sizeof(text::Token) +
+         intents.keys.capacity() * sizeof(std::uint64_t) +
+         (intents.rows.capacity() + intents.next.capacity()) * sizeof(std::uint32_t) + SlotTagger::BytesOf(*tagger) +
+         slots.capacity() * sizeof(std::uint64_t);
 }
 
 std::uint64_t SlotKey(const domain::Slot& slot) {
@@ -132,16 +154,13 @@ base::Status IncrementalReader::Update(const Understander& understander, const d
     memory.Clear();
     memory.reader = std::move(reader);
   }
-  const auto same = std::ranges::mismatch(memory.text, utterance.text).in1 - memory.text.begin();
-  if (same == 0) memory.ClearPromises();  // Nothing is left of the text that they were made for.
-  const base::Status read = understander.Understand(utterance, options, workspace, frame);
+  const base::Status read = understander.parts().Understand(utterance, options, workspace, frame, &memory);
   if (!read.has_value()) {
     memory.Clear();
     stability.Clear();
     evidence_ = {};
     return read;
   }
-  memory.text = utterance.text;
   Mark(understander, utterance, options, workspace, frame, memory, stability, evidence_);
   return {};
 }

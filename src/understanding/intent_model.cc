@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t kWidthMax = kModelLabelsMax + kernels::kLanes;
 constexpr std::uint32_t kHiddenWidthMax = 4096;
+constexpr std::size_t kSearchAhead = 6;    // Old features looked at for a new one.
 constexpr std::size_t kPrefetchAhead = 8;  // Keys whose buckets are on their way while one is looked up.
 
 template <typename T>
@@ -81,18 +82,39 @@ base::Status IntentModel::LoadLayers(const ModelFolder& folder) {
   return CheckFinite(folder, kIntentOutputBiasSection, output_bias_);
 }
 
-void IntentModel::FindRows(IntentWorkspace& workspace, FeatureCoverage& coverage) const {
+// Features keep their order from one text to the next, and most stay: both lists are walked side by side, and where one
+// has changed the old list is searched a little further on.
+void IntentModel::LookUp(std::span<const std::uint64_t> keys, IntentMemory& memory) const {
+  memory.next.resize(keys.size());
+  std::size_t old = 0;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    std::size_t at = old;
+    const std::size_t end = std::min(old + kSearchAhead, memory.keys.size());
+    while (at < end && memory.keys[at] != keys[i]) ++at;
+    if (at < end) {
+      memory.next[i] = memory.rows[at];
+      old = at + 1;
+    } else {
+      memory.next[i] = index_.Find(keys[i]);
+    }
+  }
+  memory.keys.assign(keys.begin(), keys.end());
+  memory.rows.swap(memory.next);
+}
+
+void IntentModel::FindRows(IntentWorkspace& workspace, FeatureCoverage& coverage, const IntentMemory* memory) const {
   const IntentFeatures& features = workspace.features;
   workspace.rows.clear();
   workspace.weights.clear();
   std::array<float, kFeatureGroups> squares = {};
   std::uint32_t groups = 0;
   const std::size_t keys = features.keys.size();
-  for (std::size_t i = 0; i < std::min(kPrefetchAhead, keys); ++i) index_.Prefetch(features.keys[i]);
+  const std::size_t ahead = memory == nullptr ? kPrefetchAhead : keys;  // All are known: nothing to fetch.
+  for (std::size_t i = 0; memory == nullptr && i < std::min(ahead, keys); ++i) index_.Prefetch(features.keys[i]);
   for (std::size_t g = 0; g < kFeatureGroups; ++g) {
     for (std::size_t i = features.begin[g]; i < features.begin[g + 1]; ++i) {
-      if (i + kPrefetchAhead < keys) index_.Prefetch(features.keys[i + kPrefetchAhead]);
-      const std::uint32_t row = index_.Find(features.keys[i]);
+      if (i + ahead < keys) index_.Prefetch(features.keys[i + ahead]);
+      const std::uint32_t row = memory == nullptr ? index_.Find(features.keys[i]) : memory->rows[i];
       if (row == FeatureIndex::kNone) continue;
       ++coverage.known[g];
       workspace.rows.push_back(row);
@@ -133,10 +155,12 @@ void IntentModel::RunLayers(IntentWorkspace& workspace) const {
   }
 }
 
-void IntentModel::Score(std::string_view text, std::span<const text::Token> tokens, IntentWorkspace& workspace) const {
+void IntentModel::Score(std::string_view text, std::span<const text::Token> tokens, IntentWorkspace& workspace,
+                        IntentMemory* memory) const {
   ExtractIntentFeatures(text, tokens, workspace.features);
+  if (memory != nullptr) LookUp(workspace.features.keys, *memory);
   FeatureCoverage coverage;
-  FindRows(workspace, coverage);
+  FindRows(workspace, coverage, memory);
   RunLayers(workspace);
   workspace.probabilities.resize(header_.intents);
   VerdictInputs inputs;

@@ -30,14 +30,23 @@ struct IntentWorkspace {
   float out_of_scope_probability = 0;         // The result.
 };
 
+// What is remembered of a text that is arriving: which rows its features have.
+struct IntentMemory {
+  std::vector<std::uint64_t> keys;  // As IntentFeatures::keys, of the last call.
+  std::vector<std::uint32_t> rows;  // [key]: its row, or FeatureIndex::kNone.
+  std::vector<std::uint32_t> next;  // Of the call in progress.
+};
+
 class IntentModel {
  public:
   // kDataLoss where the sections contradict each other or the manifest.
   static base::Result<IntentModel> Load(const ModelFolder& folder, const kernels::RowKernels& kernels);
 
   // Fills workspace.probabilities and .out_of_scope_probability. `tokens` are text::Segment's of `text`, or a part of
-  // them. Text without a known feature gives the prior and counts as out of scope.
-  void Score(std::string_view text, std::span<const text::Token> tokens, IntentWorkspace& workspace) const;
+  // them. Text without a known feature gives the prior and counts as out of scope. With a memory, features of the last
+  // call with it, by the same model, are not looked up again; the result does not depend on it.
+  void Score(std::string_view text, std::span<const text::Token> tokens, IntentWorkspace& workspace,
+             IntentMemory* memory = nullptr) const;
 
   std::uint32_t intents() const { return header_.intents; }
   float threshold() const { return header_.calibration.threshold; }
@@ -45,7 +54,8 @@ class IntentModel {
  private:
   IntentModel() = default;
   base::Status LoadLayers(const ModelFolder& folder);
-  void FindRows(IntentWorkspace& workspace, FeatureCoverage& coverage) const;
+  void LookUp(std::span<const std::uint64_t> keys, IntentMemory& memory) const;
+  void FindRows(IntentWorkspace& workspace, FeatureCoverage& coverage, const IntentMemory* memory) const;
   void RunLayers(IntentWorkspace& workspace) const;
 
   // Constant after Load.

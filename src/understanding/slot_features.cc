@@ -108,13 +108,15 @@ std::pair<std::uint32_t, std::uint32_t> TokensWithin(std::span<const text::Token
   return {static_cast<std::uint32_t>(first - tokens.begin()), static_cast<std::uint32_t>(last - tokens.begin())};
 }
 
-void ExtractAtoms(std::string_view text, std::span<const text::Token> tokens, FeatureBuffer& buffer) {
+void ExtractAtoms(std::string_view text, std::span<const text::Token> tokens, FeatureBuffer& buffer,
+                  std::uint32_t from) {
   std::vector<TokenForm>& forms = buffer.forms;
   std::vector<Atom>& atoms = buffer.atoms;
-  forms.clear();
+  forms.resize(from);
   atoms.clear();
   const auto count = static_cast<std::int32_t>(tokens.size());
-  for (std::int32_t i = 0; i < count; ++i) {
+  const auto first = static_cast<std::int32_t>(from);
+  for (std::int32_t i = first; i < count; ++i) {
     const text::Token& token = tokens[static_cast<std::size_t>(i)];
     Fold(token.Of(text), buffer.folded);
     const std::uint64_t shape = ShapeOf(token, buffer.folded);
@@ -127,7 +129,7 @@ void ExtractAtoms(std::string_view text, std::span<const text::Token> tokens, Fe
     if (i < 0) return kBeginWord;
     return i < count ? forms[static_cast<std::size_t>(i)].word : kEndWord;
   };
-  for (std::int32_t i = -1; i <= count; ++i) {
+  for (std::int32_t i = first == 0 ? -1 : first; i <= count; ++i) {
     atoms.push_back({WordKey(word(i)), i, AtomKind::kWord});
     if (i == count) break;
     atoms.push_back({Key(AtomKind::kBigram, HashCombine(word(i), word(i + 1))), i, AtomKind::kBigram});

@@ -84,7 +84,10 @@ struct FeatureBuffer {
 
 // Replaces `buffer.forms`, and `buffer.atoms` with those that need no model: all but kFrame, kGazetteer,
 // kIntent, kRegex, kUnknown.
-void ExtractAtoms(std::string_view text, std::span<const text::Token> tokens, FeatureBuffer& buffer);
+// From token `from` on: the forms before it stay, and atoms anchored before it are left out.
+// REQUIRES: from <= tokens.size(), and buffer.forms has as many.
+void ExtractAtoms(std::string_view text, std::span<const text::Token> tokens, FeatureBuffer& buffer,
+                  std::uint32_t from = 0);
 
 // Keys of the atoms made later.
 std::uint64_t WordKey(std::uint64_t word);

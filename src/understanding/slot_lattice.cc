@@ -59,66 +59,77 @@ void PreparedTransitions::Prepare(const TransitionScores& scores, float inverse_
 }
 
 std::span<const LabelledSpan> Lattice::Decode(const PreparedTransitions& transitions, const float* emissions,
-                                              std::uint32_t tokens) {
+                                              std::uint32_t tokens, std::uint32_t same) {
   labels_ = transitions.labels;
   tokens_ = tokens;
+  weighed_ = std::min(weighed_, same);
+  decoded_ = true;
   spans_.clear();
   if (tokens == 0) return spans_;
   const std::size_t types = labels_.types;
   const std::size_t sources = types + 1;
   const std::size_t stride = labels_.stride();
-  const std::size_t type_stride = labels_.type_stride();
   previous_.resize(tokens * stride);
-  from_.resize(type_stride);
-  row_.resize(stride);
-  other_row_.resize(std::max(stride, type_stride));
-  leave_.resize(std::max<std::size_t>(leave_.size(), type_stride));
-
-  // row_: the best score of a path that ends here in each label.
-  for (std::size_t q = 0; q < sources; ++q) row_[q] = transitions.enter[q] + emissions[q];
-  for (std::size_t x = 0; x < types; ++x) row_[sources + x] = kImpossible;
-  for (std::uint32_t t = 1; t < tokens; ++t) {
-    const float* emission = emissions + t * stride;
-    std::uint32_t* previous = &previous_[t * stride];
-    float* leave = leave_.data();
-    leave[0] = row_[0];
-    std::size_t leader = 0;
-    for (std::size_t p = 1; p < sources; ++p) {
-      leave[p] = row_[p] >= row_[types + p] ? row_[p] : row_[types + p];
-      if (leave[p] > leave[leader]) leader = p;
-    }
-    const auto label_of = [&](std::size_t p) {
-      return static_cast<std::uint32_t>(p > 0 && row_[p] < row_[types + p] ? types + p : p);
-    };
-    float* best = other_row_.data();
-    std::fill_n(best, type_stride, -std::numeric_limits<float>::max());
-    TakeBetter(&transitions.enter[leader * type_stride], leave[leader], label_of(leader), best, from_.data(), sources);
-    const float* margin = &transitions.margin[leader * sources];
-    for (std::size_t p = 0; p < sources; ++p) {
-      if (p == leader || !(leave[p] - leave[leader] > margin[p])) continue;
-      TakeBetter(&transitions.enter[p * type_stride], leave[p], label_of(p), best, from_.data(), sources);
-    }
-    for (std::size_t p = 1; p < sources; ++p) {
-      const float begun = row_[p] + transitions.continue_begin[p - 1];
-      const float inside = row_[types + p] + transitions.continue_inside[p - 1];
-      row_[types + p] = (begun >= inside ? begun : inside) + emission[types + p];
-      previous[types + p] = static_cast<std::uint32_t>(begun >= inside ? p : types + p);
-    }
-    for (std::size_t q = 0; q < sources; ++q) {
-      row_[q] = best[q] + emission[q];
-      previous[q] = from_[q];
-    }
+  best_.resize(tokens * stride);
+  from_.resize(labels_.type_stride());
+  leaving_.resize(labels_.type_stride());
+  other_row_.resize(std::max<std::size_t>(stride, labels_.type_stride()));
+  if (same == 0) {
+    for (std::size_t q = 0; q < sources; ++q) best_[q] = transitions.enter[q] + emissions[q];
+    for (std::size_t x = 0; x < types; ++x) best_[sources + x] = kImpossible;
   }
+  for (std::uint32_t t = std::max(same, 1U); t < tokens; ++t) Step(transitions, emissions, t);
   Trace(transitions);
   return spans_;
+}
+
+// From the best paths that end at the token before to those that end at this one.
+void Lattice::Step(const PreparedTransitions& transitions, const float* emissions, std::uint32_t token) {
+  const std::size_t types = labels_.types;
+  const std::size_t sources = types + 1;
+  const std::size_t stride = labels_.stride();
+  const std::size_t type_stride = labels_.type_stride();
+  const float* emission = emissions + token * stride;
+  const float* before = &best_[(token - 1) * stride];
+  float* row = &best_[token * stride];
+  std::uint32_t* previous = &previous_[token * stride];
+  float* leave = leaving_.data();
+  leave[0] = before[0];
+  std::size_t leader = 0;
+  for (std::size_t p = 1; p < sources; ++p) {
+    leave[p] = before[p] >= before[types + p] ? before[p] : before[types + p];
+    if (leave[p] > leave[leader]) leader = p;
+  }
+  const auto label_of = [&](std::size_t p) {
+    return static_cast<std::uint32_t>(p > 0 && before[p] < before[types + p] ? types + p : p);
+  };
+  float* best = other_row_.data();
+  std::fill_n(best, type_stride, -std::numeric_limits<float>::max());
+  TakeBetter(&transitions.enter[leader * type_stride], leave[leader], label_of(leader), best, from_.data(), sources);
+  const float* margin = &transitions.margin[leader * sources];
+  for (std::size_t p = 0; p < sources; ++p) {
+    if (p == leader || !(leave[p] - leave[leader] > margin[p])) continue;
+    TakeBetter(&transitions.enter[p * type_stride], leave[p], label_of(p), best, from_.data(), sources);
+  }
+  for (std::size_t p = 1; p < sources; ++p) {
+    const float begun = before[p] + transitions.continue_begin[p - 1];
+    const float inside = before[types + p] + transitions.continue_inside[p - 1];
+    row[types + p] = (begun >= inside ? begun : inside) + emission[types + p];
+    previous[types + p] = static_cast<std::uint32_t>(begun >= inside ? p : types + p);
+  }
+  for (std::size_t q = 0; q < sources; ++q) {
+    row[q] = best[q] + emission[q];
+    previous[q] = from_[q];
+  }
 }
 
 // Walks back from the best last label.
 void Lattice::Trace(const PreparedTransitions& transitions) {
   const std::size_t stride = transitions.labels.stride();
+  const float* last = &best_[(tokens_ - 1) * stride];
   std::uint32_t label = 0;
   for (std::uint32_t y = 1; y < labels_.count(); ++y) {
-    if (row_[y] > row_[label]) label = y;
+    if (last[y] > last[label]) label = y;
   }
   std::uint32_t end = tokens_;
   for (std::uint32_t t = tokens_; t-- > 0;) {
@@ -133,6 +144,15 @@ void Lattice::Trace(const PreparedTransitions& transitions) {
   std::reverse(spans_.begin(), spans_.end());
 }
 
+std::size_t Lattice::bytes() const {
+  std::size_t floats = from_.capacity() + previous_.capacity();
+  for (const std::vector<float>* part :
+       {&weight_, &forward_, &backward_, &leave_, &scale_, &largest_, &best_, &leaving_, &row_, &other_row_}) {
+    floats += part->capacity();
+  }
+  return sizeof *this + floats * sizeof(float) + spans_.capacity() * sizeof(LabelledSpan);
+}
+
 float Lattice::ForwardBackward(const PreparedTransitions& transitions, const float* emissions, std::uint32_t tokens,
                                float inverse_temperature, float floor) {
   labels_ = transitions.labels;
@@ -143,30 +163,35 @@ float Lattice::ForwardBackward(const PreparedTransitions& transitions, const flo
   backward_.resize(tokens * stride);
   leave_.resize(std::max<std::size_t>(leave_.size(), std::size_t{tokens} * labels_.type_stride()));
   scale_.resize(tokens);
+  largest_.resize(tokens);
   row_.resize(stride);
   other_row_.resize(std::max<std::size_t>(stride, labels_.type_stride()));
-  float log_z = 0;
-  for (std::uint32_t t = 0; t < tokens; ++t) {
+  const std::uint32_t first = decoded_ ? std::min(weighed_, tokens) : 0;
+  weighed_ = 0;
+  for (std::uint32_t t = first; t < tokens; ++t) {
     const float* emission = emissions + t * stride;
-    const float largest = MaxOf(emission, labels_.count());
-    ExpRow(emission, largest, inverse_temperature, &weight_[t * stride], labels_.count());
+    largest_[t] = MaxOf(emission, labels_.count());
+    ExpRow(emission, largest_[t], inverse_temperature, &weight_[t * stride], labels_.count());
     for (std::uint32_t y = 0; y < labels_.count(); ++y) {
       weight_[t * stride + y] = std::max(weight_[t * stride + y], kWeightMin);
     }
-    log_z += largest * inverse_temperature;
   }
-  Forward(transitions, floor);
+  float log_z = 0;
+  for (std::uint32_t t = 0; t < tokens; ++t) log_z += largest_[t] * inverse_temperature;
+  Forward(transitions, floor, first);
   Backward(transitions, floor);
   for (std::uint32_t t = 0; t < tokens; ++t) log_z -= DeterministicLog(scale_[t]);
+  if (decoded_) weighed_ = tokens;
+  decoded_ = false;
   return log_z;
 }
 
-void Lattice::Forward(const PreparedTransitions& transitions, float floor) {
+void Lattice::Forward(const PreparedTransitions& transitions, float floor, std::uint32_t first) {
   const std::size_t types = labels_.types;
   const std::size_t sources = types + 1;
   const std::size_t stride = labels_.stride();
   const std::size_t type_stride = labels_.type_stride();
-  for (std::uint32_t t = 0; t < tokens_; ++t) {
+  for (std::uint32_t t = first; t < tokens_; ++t) {
     float* now = &forward_[t * stride];
     const float* weight = &weight_[t * stride];
     if (t == 0) {

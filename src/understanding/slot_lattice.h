@@ -42,12 +42,15 @@ struct PreparedTransitions {
 
 class Lattice {
  public:
-  // Viterbi over emissions [token, labels.stride()]. Returns the spans by position, valid until the next call.
+  // Viterbi over emissions [token, labels.stride()]. Returns the spans by position, valid until the next call. The
+  // first `same` rows are those of the last call, with the same transitions: what was computed from them is used again,
+  // here and in ForwardBackward. The result does not depend on it.
   std::span<const LabelledSpan> Decode(const PreparedTransitions& transitions, const float* emissions,
-                                       std::uint32_t tokens);
+                                       std::uint32_t tokens, std::uint32_t same = 0);
 
   // Forward and backward passes over emissions times inverse_temperature; the functions below then speak of them.
-  // Leaves out sources with less than `floor` of a token's mass; zero: exact. Returns log Z.
+  // Leaves out sources with less than `floor` of a token's mass; zero: exact. Returns log Z. REQUIRES: after a Decode
+  // of the same emissions, or without any Decode; always the same temperature and floor between calls with `same` > 0.
   float ForwardBackward(const PreparedTransitions& transitions, const float* emissions, std::uint32_t tokens,
                         float inverse_temperature, float floor);
 
@@ -58,8 +61,11 @@ class Lattice {
   // Expected counts of the transitions, added to `counts` (of the same shape).
   void AddExpectedTransitions(const PreparedTransitions& transitions, float floor, TransitionScores& counts) const;
 
+  std::size_t bytes() const;  // Memory held, the object itself included.
+
  private:
-  void Forward(const PreparedTransitions& transitions, float floor);
+  void Step(const PreparedTransitions& transitions, const float* emissions, std::uint32_t token);
+  void Forward(const PreparedTransitions& transitions, float floor, std::uint32_t first);
   void Backward(const PreparedTransitions& transitions, float floor);
   void Trace(const PreparedTransitions& transitions);
 
@@ -70,6 +76,11 @@ class Lattice {
   std::vector<float> backward_;          // [token, stride], scaled by the same factors.
   std::vector<float> leave_;             // [token, type_stride]: forward mass of O and of each type.
   std::vector<float> scale_;             // [token]: one over the mass before scaling.
+  std::vector<float> largest_;           // [token]: the largest emission.
+  bool decoded_ = false;                 // Decode was called since the last ForwardBackward.
+  std::uint32_t weighed_ = 0;            // Leading tokens whose forward pass is that of the emissions.
+  std::vector<float> best_;              // [token, stride]: the best score of a path that ends here.
+  std::vector<float> leaving_;           // [type_stride]: of O and of each type.
   std::vector<float> row_, other_row_;   // [stride]
   std::vector<std::uint32_t> from_;      // [stride]
   std::vector<std::uint32_t> previous_;  // [token, stride]: the label before, on the best path that ends here.

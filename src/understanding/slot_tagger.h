@@ -34,6 +34,10 @@ class SlotTagger {
  public:
   class Workspace;
   using WorkspacePtr = std::unique_ptr<Workspace, void (*)(Workspace*)>;
+  // What is remembered of a text that is arriving: the scores of words that more text does not touch, and the lattice
+  // up to the first token whose scores have changed.
+  class Memory;
+  using MemoryPtr = std::unique_ptr<Memory, void (*)(Memory*)>;
 
   // kDataLoss if the bytes are no section that TrainSlots made; kFailedPrecondition if a newer version made them.
   // REQUIRES: `section` is aligned to 64 bytes.
@@ -43,13 +47,18 @@ class SlotTagger {
   SlotTagger& operator=(const SlotTagger&) = delete;
 
   static WorkspacePtr NewWorkspace();
+  static MemoryPtr NewMemory();
+  static void Forget(Memory& memory);  // Keeps the buffers.
+  static std::size_t BytesOf(const Memory& memory);
 
   // Replaces `slots` by those found, in order of position. `tokens` are text::Segment's of `text`, or an unbroken part
   // of them. `intent` is the name of the utterance's intent, which tells likely slots from unlikely ones; pass an empty
   // one when it is not known or not trusted. Fills everything but Slot::normalized and Slot::kind; `value` is the
   // canonical one where a synonym says so.
+  // With a memory, the first `kept` tokens and their bytes are those of the last call with it, by the same tagger; the
+  // result does not depend on it.
   void Tag(std::string_view text, std::span<const text::Token> tokens, std::string_view intent, Workspace& workspace,
-           std::vector<domain::Slot>& slots) const;
+           std::vector<domain::Slot>& slots, Memory* memory = nullptr, std::uint32_t kept = 0) const;
 
   std::span<const SlotType> types() const;
 

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kHeldOutRuns = 25, kHeldOutOf = 5, kHeldOutFirst = 2;
 constexpr int kNewtonSteps = 10;
 constexpr double kRidge = 1e-3;            // On the weights, per unit of total weight.
-constexpr double kNormalQuantile = 1.645;  // One side, 95 %.
+constexpr double kNormalQuantile = 1.282;  // One side, 90 %.
 
 // One field at one update.
 template <std::size_t n>

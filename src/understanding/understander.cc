@@ -75,14 +75,15 @@ base::Status Understander::Parts::Tokenize(std::string_view text, const Understa
 }
 
 base::Status Understander::Parts::RankIntents(std::string_view text, const UnderstandOptions& options,
-                                              Workspace& workspace, domain::Frame& frame) const {
+                                              Workspace& workspace, domain::Frame& frame,
+                                              UtteranceMemory* memory) const {
   IntentWorkspace& scored = workspace.intent;
   std::span<const text::Token> tokens = workspace.tokens;
   if (options.intent_filter != nullptr) {
     LOQUAT_TRY(options.intent_filter->Run(text, domain::LocaleName(frame.locale), tokens, workspace.filtered));
     tokens = workspace.filtered.tokens;
   }
-  intent->Score(text, tokens, scored);
+  intent->Score(text, tokens, scored, memory == nullptr ? nullptr : &memory->intents);
   const std::span<const float> p = scored.probabilities;
   std::vector<std::uint32_t>& order = workspace.order;
   order.resize(p.size());
@@ -101,15 +102,22 @@ base::Status Understander::Parts::RankIntents(std::string_view text, const Under
   return {};
 }
 
-void Understander::Parts::TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame) const {
+void Understander::Parts::TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame,
+                                   UtteranceMemory* memory) const {
   const std::span<const text::Token> tokens = workspace.tokens;
   // The intent tells likely slots from unlikely ones, so that it is ranked for the slots' sake, too.
   const bool known = !frame.intent_ranking.empty() && !frame.out_of_scope;
   const std::string_view likely = known ? std::string_view(frame.intent_ranking[0].name) : std::string_view();
   if (workspace.gap == 0) {
-    slots->Tag(text, tokens, likely, *workspace.slots, frame.slots);
+    if (memory == nullptr || tokens.size() > kRememberedTokensMax) {
+      if (memory != nullptr) SlotTagger::Forget(*memory->tagger);
+      slots->Tag(text, tokens, likely, *workspace.slots, frame.slots);
+    } else {
+      slots->Tag(text, tokens, likely, *workspace.slots, frame.slots, memory->tagger.get(), memory->kept);
+    }
     return;
   }
+  if (memory != nullptr) SlotTagger::Forget(*memory->tagger);
   // The tagger reads unbroken text: each side of the cut by itself.
   slots->Tag(text, tokens.first(workspace.gap), likely, *workspace.slots, frame.slots);
   slots->Tag(text, tokens.subspan(workspace.gap), likely, *workspace.slots, workspace.more_slots);
@@ -185,6 +193,12 @@ const ModelManifest& Understander::manifest() const {
 
 base::Status Understander::Understand(const domain::Utterance& utterance, const UnderstandOptions& options,
                                       Workspace& workspace, domain::Frame& frame) const {
+  return parts_->Understand(utterance, options, workspace, frame, nullptr);
+}
+
+base::Status Understander::Parts::Understand(const domain::Utterance& utterance, const UnderstandOptions& options,
+                                             Workspace& workspace, domain::Frame& frame,
+                                             UtteranceMemory* memory) const {
   if (options.tokens_max == 0) return base::InvalidArgument("tokens_max is 0: allow at least one token", "/tokens_max");
   // Not frame.Clear(): the ranking's strings keep their memory.
   frame.out_of_scope = false;
@@ -192,22 +206,25 @@ base::Status Understander::Understand(const domain::Utterance& utterance, const 
   frame.truncated_tokens = 0;
   frame.timings = {};
   Lap lap;
-  LOQUAT_TRY(parts_->Tokenize(utterance.text, options, workspace, frame));
+  LOQUAT_TRY(Tokenize(utterance.text, options, workspace, frame));
+  if (memory != nullptr) memory->Read(utterance.text, workspace.tokens);
   frame.locale = utterance.locale == domain::Locale::kAuto ? DetectLocale(workspace.tokens) : utterance.locale;
   frame.timings.tokenize = lap.Next();
-  const bool tag = options.want_slots && parts_->slots != nullptr;
-  const bool rank = (options.want_intent || tag) && parts_->intent.has_value();
+  const bool tag = options.want_slots && slots != nullptr;
+  const bool rank = (options.want_intent || tag) && intent.has_value();
   workspace.ranked = rank && !workspace.tokens.empty();
   if (workspace.ranked) {
-    LOQUAT_TRY(parts_->RankIntents(utterance.text, options, workspace, frame));
+    LOQUAT_TRY(RankIntents(utterance.text, options, workspace, frame, memory));
     frame.timings.intent = lap.Next();
   } else {
     frame.intent_ranking.clear();
     frame.out_of_scope = rank;
   }
   if (tag && !workspace.tokens.empty()) {
-    parts_->TagSlots(utterance.text, workspace, frame);
+    TagSlots(utterance.text, workspace, frame, memory);
     frame.timings.slots = lap.Next();
+  } else if (memory != nullptr) {
+    SlotTagger::Forget(*memory->tagger);
   }
   if (!options.want_intent) {
     frame.intent_ranking.clear();

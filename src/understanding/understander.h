@@ -36,8 +36,9 @@ struct UnderstandOptions {
   // nothing. Lives as long as the call.
   const text::FilterChain* intent_filter = nullptr;
   base::WallTime reference_time =
-      {};                        // What "tomorrow" counts from; the epoch: slots get no normal form for relative times.
-  float early_risk_max = 0.01F;  // A field of a text that is arriving is stable up to this risk; zero: never.
+      {};  // What "tomorrow" counts from; the epoch: slots get no normal form for relative times.
+  // Of a text that is arriving: intent and slots are stable up to this risk, the rest up to half of it; zero: never.
+  float early_risk_max = 0.01F;
   std::int32_t utc_offset_minutes = 0;  // Of the user's time zone at `reference_time`, east positive.
 };
 

@@ -52,9 +52,12 @@ struct Understander::Parts {
 
   base::Status Tokenize(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
                         domain::Frame& frame) const;
+  // Understander::Understand; with a memory of the texts before, what they share is not computed again.
+  base::Status Understand(const domain::Utterance& utterance, const UnderstandOptions& options, Workspace& workspace,
+                          domain::Frame& frame, UtteranceMemory* memory) const;
   base::Status RankIntents(std::string_view text, const UnderstandOptions& options, Workspace& workspace,
-                           domain::Frame& frame) const;
-  void TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame) const;
+                           domain::Frame& frame, UtteranceMemory* memory) const;
+  void TagSlots(std::string_view text, Workspace& workspace, domain::Frame& frame, UtteranceMemory* memory) const;
 
   // Of the text that `workspace` understood last; `held` is left at zero.
   IntentSigns SignsOf(const Workspace& workspace) const;

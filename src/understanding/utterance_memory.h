@@ -5,14 +5,21 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "domain/frame.h"
 #include "text/segment.h"
+#include "understanding/intent_model.h"
+#include "understanding/slot_tagger.h"
 #include "understanding/understander.h"
 
 namespace loquat::understanding {
+
+// Texts of more tokens are tagged from scratch: the scores of a token take about 40 bytes a label.
+inline constexpr std::size_t kRememberedTokensMax = 256;
 
 // What was promised of one field.
 struct Promise {
@@ -27,7 +34,10 @@ struct Promise {
 struct UtteranceMemory {
   std::weak_ptr<const Understander> reader;  // Who read it last: keeps no model alive, and tells a new one from it.
   std::string text;                          // As read last.
-  bool read = false;                         // `text` was read to the end.
+  std::vector<text::Token> tokens;           // Of it.
+  std::uint32_t kept = 0;                    // Leading tokens that are those of the text before, byte for byte.
+  IntentMemory intents;
+  SlotTagger::MemoryPtr tagger = SlotTagger::NewMemory();
 
   Promise intent, out_of_scope, locale;
   std::vector<std::uint64_t> slots;  // Keys of those promised.
@@ -36,6 +46,8 @@ struct UtteranceMemory {
   std::uint32_t held_from = 0;
   bool ranked = false;
 
+  // Takes the text in, and finds what it shares with the one before.
+  void Read(std::string_view new_text, std::span<const text::Token> new_tokens);
   // Forgets everything but the memory itself.
   void Clear();
   // Forgets what was promised.
