@@ -151,6 +151,12 @@ void Declare(config::Section<UnderstandOptions>& section) {
           "Text of more tokens: refuse it, or keep its head, its tail, or both ends; the answer says how much was "
           "cut.");
   section.Key("ranking_max", &UnderstandOptions::ranking_max).Range(1, 1000).Help("Intents listed in a ranking.");
+  section.Key("early_risk_max", &UnderstandOptions::early_risk_max)
+      .Range(0.0, 1.0)
+      .Help(
+          "While text arrives, the intent is called stable when it is taken back in no more than this share of such "
+          "cases, verdict and locale at two fifths of it; 0: nothing is stable before the end.");
+  section.Sub("end_of_turn", &UnderstandOptions::end_of_turn).Help("When a turn whose text is arriving is over.");
   section.Sub("stop_words", &UnderstandOptions::stop_words)
       .Help(
           "Words and phrases that say nothing about the intent, as a wake word: it is ranked without them. Slots are "

@@ -26,6 +26,7 @@
 #include "pipeline/stream/stream_options.h"
 #include "response/delivery_policy.h"
 #include "text/filters.h"
+#include "understanding/turn_end.h"
 #include "understanding/understander.h"
 
 namespace loquat::app {
@@ -82,6 +83,8 @@ struct UnderstandOptions {
   std::uint32_t tokens_max = 512;
   understanding::Truncation truncation = understanding::Truncation::kHead;
   std::uint32_t ranking_max = 5;
+  float early_risk_max = understanding::UnderstandOptions{}.early_risk_max;
+  understanding::TurnEndOptions end_of_turn;
   StopWordOptions stop_words;
 };
 void Declare(config::Section<UnderstandOptions>& section);

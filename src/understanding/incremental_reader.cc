@@ -12,7 +12,7 @@ namespace {
 
 // The verdict and the locale get this share of the risk: nothing waits for them, and all promises together are to be
 // taken back rarely.
-constexpr float kOtherFieldsShare = 0.5F;
+constexpr float kOtherFieldsShare = 0.4F;
 
 bool Same(const std::weak_ptr<const Understander>& a, const std::weak_ptr<const Understander>& b) {
   return !a.owner_before(b) && !b.owner_before(a);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/digest.h"
+#include "understanding/incremental_reader.h"
 #include "understanding/model_folder.h"
 #include "understanding/understander.h"
 
@@ -29,5 +30,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   loquat::domain::Utterance utterance;
   utterance.text = "wake me at 7:30 in 上海 tomorrow";
   (void)(*understander)->Understand(utterance, {}, *workspace, frame);
+  loquat::understanding::IncrementalReader reader;
+  loquat::domain::FrameStability stability;
+  utterance.final = false;
+  for (const std::string_view text : {"wake me", "wake me at 7:30 in 上海"}) {
+    utterance.text = text;
+    (void)reader.Update(**understander, utterance, {.early_risk_max = 0.5F}, *workspace, frame, stability);
+    (void)reader.JudgeEnd(500, {});
+  }
   return 0;
 }

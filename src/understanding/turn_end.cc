@@ -127,4 +127,23 @@ domain::TurnEnd JudgeTurnEnd(const TurnEvidence& evidence, const TurnEndOptions&
   return end;
 }
 
+void Declare(config::Section<TurnEndOptions>& section) {
+  section.Key("pause_ms_min", &TurnEndOptions::pause_ms_min)
+      .Range(0, 60'000)
+      .Help("Milliseconds of silence before any turn ends; enough after a complete sentence.");
+  section.Key("pause_ms_max", &TurnEndOptions::pause_ms_max)
+      .Range(1, 600'000)
+      .Help("Milliseconds of silence that end any turn with text in it.");
+  section.Key("resume_ms", &TurnEndOptions::resume_ms)
+      .Range(1, 60'000)
+      .Help("Milliseconds after which a speaker who is not done goes on, in the mean.");
+  section.Key("probability_min", &TurnEndOptions::probability_min)
+      .Range(0.01, 0.999)
+      .Help("A turn is over from this probability on.");
+  section.Check([](const TurnEndOptions& options) -> base::Status {
+    if (options.pause_ms_min <= options.pause_ms_max) return {};
+    return base::InvalidArgument("pause_ms_min is above pause_ms_max: make it shorter");
+  });
+}
+
 }  // namespace loquat::understanding

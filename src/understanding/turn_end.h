@@ -9,6 +9,7 @@
 #include <span>
 #include <string_view>
 
+#include "config/section.h"
 #include "domain/frame.h"
 #include "domain/stability.h"
 
@@ -21,6 +22,8 @@ struct TurnEndOptions {
   std::uint32_t resume_ms = 400;      // Mean time after which a speaker who is not done goes on; above zero.
   float probability_min = 0.9F;       // The turn is over from this probability on; between 0 and 1.
 };
+
+void Declare(config::Section<TurnEndOptions>& section);
 
 struct TurnEvidence {
   domain::TextEnding ending = domain::TextEnding::kEmpty;

@@ -155,6 +155,27 @@ test('eval prints a table for people', async () => {
   for (const pattern of [/^intent accuracy +\d+\.\d+%/m, /^slot F1 +\d+\.\d+%/m, /^intent ECE +\d/m]) assert.match(stdout, pattern);
 });
 
+test('eval --incremental types the examples: times, how early, promises taken back, ends of turns', async () => {
+  const data = writeScratch('test.yml', nluYaml({first: 2, step: 6}));
+  const model = await smallModel();
+  const {code, stdout, stderr} = await loquat(['eval', '--incremental', '--early-risk', '0.3', '--json', '--model', model, data]);
+  assert.equal(code, 0, stderr);
+  const report = JSON.parse(stdout);
+  assert.ok(report.knows_stability && report.updates > 5 * report.utterances);
+  assert.ok(report.update_us.p50 > 0 && report.update_us.p99 >= report.update_us.p50 && report.from_scratch_us.p50 > 0);
+  assert.ok(report.settled_at > 0 && report.settled_at <= report.stable_at && report.stable_at < 1, 'early, though not earlier than it could be');
+  for (const field of ['intent', 'out_of_scope', 'locale', 'slots', 'any']) {
+    assert.equal(report[field].taken_back.total, report.utterances, field);
+    assert.ok(report[field].taken_back.count <= report.any.taken_back.count && report[field].updates_taking_back.share < 0.05, field);
+  }
+  assert.ok(report.turn_end.after_pause.every((p) => p.recall >= 0 && p.recall <= 1));
+  const text = await loquat(['eval', '--incremental', '--model', model, data]);
+  assert.equal(text.code, 0, text.stderr);
+  for (const pattern of [/^intent settled at +\d/m, /^ +any +\d/m, /^ +text alone +\d/m]) assert.match(text.stdout, pattern);
+  const lone = await loquat(['eval', '--early-risk', '0.3', '--model', model, data]);
+  assert.equal(lone.code, 2, 'the risk goes with --incremental');
+});
+
 test('eval with a missing file or model fails with what to do', async () => {
   const missing = await loquat(['eval', '/nonexistent.yml', '--model', await smallModel()]);
   assert.equal(missing.code, 1);
