@@ -110,6 +110,8 @@ pipeline::UnderstandSettings Settings(const Options& options, std::shared_ptr<co
           .tokens_max = options.understand.tokens_max,
           .truncation = options.understand.truncation,
           .ranking_max = options.understand.ranking_max,
+          .early_risk_max = options.understand.early_risk_max,
+          .end_of_turn = options.understand.end_of_turn,
           .intent_filter = IntentFilter(options.understand.stop_words).value()};
 }
 
