@@ -293,7 +293,9 @@ asio::awaitable<base::Result<WebSocket*>> Http1Exchange::AcceptWebSocket(const W
   }
   co_await StopWatching();
   SwitchProtocols(*agreed, accept);
-  if (!out_.empty() || broken_) LOQUAT_CO_TRY(co_await Flush());
+  if (!out_.empty()) (void)co_await Flush();
+  // It is answered now: that the client has gone is for the socket to say.
+  if (broken_) conn_.Close();
   if (!shard_.websockets) shard_.websockets = std::make_shared<WebSocketTools>();
   websocket_ = std::make_unique<WebSocketConnection>(conn_, shard_, accept.options, agreed->deflate, *std::move(slot),
                                                      following_);
@@ -311,7 +313,6 @@ asio::awaitable<bool> Http1Exchange::End(bool handler_failed) {
   }
   co_await StopWatching();
   watch_.reset();
-  if (status_ == 101) co_return false;  // The client left during the handshake.
   if (!answered_ && !broken_) {
     Refuse(500, {.code = base::Code::kInternal, .message = "the request was not answered", .reason = "no_answer"},
            request_.method == "HEAD");

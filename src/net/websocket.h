@@ -66,7 +66,7 @@ struct WebSocketSend {
   WebSocketKind kind = WebSocketKind::kText;
   // Non-zero: this is one of a row of revisions of the same thing (the caller's number), of which only the last
   // matters. An earlier one that still waits is taken out, and it may be dropped when the peer is slow (options:
-  // slow_consumer). Zero: never dropped.
+  // slow_consumer): what a peer must get, such as the final one, is sent without it. Zero: never dropped.
   std::uint64_t revision_of = 0;
 };
 

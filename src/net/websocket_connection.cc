@@ -87,7 +87,10 @@ WebSocketConnection::WebSocketConnection(Conn& conn, ServerShard& shard,
 }
 
 WebSocketConnection::~WebSocketConnection() {
-  if (alarm_) alarm_->owner = nullptr;
+  if (alarm_) {
+    alarm_->owner = nullptr;
+    alarm_->timer.cancel();
+  }
   shard_.shared->observer.OnWebSocketClosed(end_ ? close_code_ : kCloseAbnormal, closed_by_peer_);
 }
 
@@ -160,8 +163,8 @@ asio::awaitable<void> WebSocketConnection::Finish(bool failed) {
   const base::TimePoint until = Now() + options_->close_timeout;
   conn_.SetWriteDeadline(until);
   while (writing_) co_await AwaitWriter();
-  // A coroutine of the handler's that still reads has been woken; it sees the end before the connection goes.
-  while (reading_) co_await asio::post(asio::use_awaitable);
+  // Coroutines of the handler's that still wait have been woken; they see the end before the connection goes.
+  while (reading_ || senders_ != 0) co_await asio::post(asio::use_awaitable);
   if (!lost_ && !peer_close_seen_) co_await AwaitPeerClose(until);
 }
 
@@ -192,7 +195,13 @@ asio::awaitable<base::Result<WebSocketMessage>> WebSocketConnection::Read() {
 
 asio::awaitable<base::Result<std::optional<WebSocketMessage>>> WebSocketConnection::ReadUntil(base::TimePoint until) {
   BeginReading();
-  MaybeMessage message = co_await ReadLoop(until);
+  MaybeMessage message;
+  try {
+    message = co_await ReadLoop(until);
+  } catch (...) {  // No memory.
+    EndReading();
+    throw;
+  }
   EndReading();
   co_return std::move(message);
 }
@@ -442,7 +451,9 @@ base::Status WebSocketConnection::Send(std::string_view data, WebSocketSend how)
 
 asio::awaitable<base::Status> WebSocketConnection::SendAwait(std::string_view data, WebSocketSend how) {
   const std::size_t size = data.size() + kFrameHeadBytesMax + WebSocketSendQueue::kFrameOverheadBytes;
+  ++senders_;
   while (!end_ && !queue_.HasRoom(size)) co_await AwaitWriter();
+  --senders_;
   co_return Send(data, how);
 }
 

@@ -148,6 +148,7 @@ class WebSocketConnection final : public WebSocket {
   base::TimePoint message_since_{};  // When the message under way began; zero: none is.
   base::TimePoint control_since_;    // The ten seconds in which control frames are counted.
   std::size_t control_frames_ = 0;
+  std::size_t senders_ = 0;  // Within SendAwait.
   std::uint16_t close_code_ = 0;
   bool closed_by_peer_ = false;
   bool peer_close_seen_ = false;
