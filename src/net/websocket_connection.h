@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
 #include <string>
@@ -82,7 +83,14 @@ class WebSocketConnection final : public WebSocket {
   void Abort();
 
  private:
-  struct Alarm;
+  // A timer that may run out just when its connection ends: it then finds no owner.
+  struct Alarm {
+    Alarm(EventLoop& loop, WebSocketConnection& the_owner) : timer(loop.context()), owner(&the_owner) {}
+
+    asio::steady_timer timer;
+    WebSocketConnection* owner;
+    base::TimePoint set_for = base::TimePoint::max();
+  };
   using MaybeMessage = base::Result<std::optional<WebSocketMessage>>;
 
   // Reading.
@@ -125,6 +133,7 @@ class WebSocketConnection final : public WebSocket {
   void Fail(const WebSocketFailure& failure);
   void Lose(std::string_view what);
   void End(base::Error why, std::uint16_t code, bool by_peer);
+  static base::Error Ended(base::Code code, std::string reason, std::string message);
 
   Conn& conn_;
   ServerShard& shard_;
