@@ -37,7 +37,7 @@ struct UnderstandOptions {
   const text::FilterChain* intent_filter = nullptr;
   base::WallTime reference_time =
       {};  // What "tomorrow" counts from; the epoch: slots get no normal form for relative times.
-  // Of a text that is arriving: intent and slots are stable up to this risk, the rest up to half of it; zero: never.
+  // Of a text that is arriving: intent and slots are stable up to this risk, the rest at two fifths; zero: never.
   float early_risk_max = 0.01F;
   std::int32_t utc_offset_minutes = 0;  // Of the user's time zone at `reference_time`, east positive.
 };
