@@ -66,6 +66,21 @@ std::unique_ptr<HttpClientConnection> HttpClient::TakeIdle(const std::string& or
   return connection;
 }
 
+// Nobody may ever call their origin again, and a peer that closed keeps our descriptor. Linear in the idle ones, which
+// are few.
+void HttpClient::TrimIdle(std::size_t keep) {
+  const base::TimePoint oldest_used = Now() - options_.idle_max;
+  for (;;) {
+    // The front of each queue is its oldest.
+    const auto oldest =
+        std::ranges::min_element(pool_, {}, [](const auto& origin) { return origin.second.front().since; });
+    if (oldest == pool_.end() || (idle_ <= keep && oldest->second.front().since > oldest_used)) return;
+    oldest->second.pop_front();
+    --idle_;
+    if (oldest->second.empty()) pool_.erase(oldest);
+  }
+}
+
 asio::awaitable<base::Result<HttpClient::Stream>> HttpClient::Open(HttpFetch fetch) {
   auto url = ParseHttpUrl(fetch.url);
   if (!url) co_return std::move(url).error();
@@ -76,6 +91,7 @@ asio::awaitable<base::Result<HttpClient::Stream>> HttpClient::Open(HttpFetch fet
     stream.connection = first ? TakeIdle(stream.origin) : nullptr;
     const bool reused = stream.connection != nullptr;
     if (!reused) {
+      TrimIdle(options_.connections_max - std::min(options_.connections_max, in_use_ + 1));
       if (connections() >= options_.connections_max) {
         co_return base::Error{.code = base::Code::kResourceExhausted,
                               .message = fmt::format("all {} client connections are in use", options_.connections_max),
@@ -112,6 +128,7 @@ void HttpClient::GiveBack(Stream stream) {
     idle.pop_front();
     --idle_;
   }
+  TrimIdle(options_.idle_connections_max);
 }
 
 asio::awaitable<base::Result<HttpFetched>> HttpClient::Fetch(HttpFetch fetch) {

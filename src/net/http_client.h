@@ -29,6 +29,7 @@ struct HttpClientOptions {
   std::chrono::milliseconds stall_timeout{30'000};   // Between two pieces of a body, either way.
   std::chrono::milliseconds idle_max{30'000};        // A pooled connection older than this is not used again.
   std::size_t idle_per_origin_max = 16;
+  std::size_t idle_connections_max = 128;         // Of all origins; the oldest go first.
   std::size_t connections_max = 256;              // In use and idle; beyond: resource_exhausted.
   std::size_t body_bytes_max = 16 * 1024 * 1024;  // Of Fetch; streams have no limit.
   Http1Limits limits = {.head_bytes_max = 64 * 1024};
@@ -137,6 +138,8 @@ class HttpClient {
     base::TimePoint since;
   };
   std::unique_ptr<HttpClientConnection> TakeIdle(const std::string& origin);
+  // Closes idle connections that are too old to be used, and the oldest ones beyond `keep`.
+  void TrimIdle(std::size_t keep);
 
   EventLoop& loop_;
   const HttpClientOptions options_;

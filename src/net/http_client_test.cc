@@ -157,6 +157,37 @@ TEST(HttpClient, SilentServersTimeOut) {
             base::Code::kDeadlineExceeded);
 }
 
+TEST(HttpClient, IdleConnectionsOfManyOriginsHaveABound) {
+  std::vector<std::unique_ptr<TestServer>> servers;
+  for (int i = 0; i < 4; ++i) servers.push_back(std::make_unique<TestServer>(Echo));
+  ClientLoop side;
+  HttpClient client(side.loop, {.idle_connections_max = 2, .connections_max = 3});
+  const auto connections = [&] {
+    return RunOn(side.loop,
+                 [](HttpClient* of) -> asio::awaitable<std::size_t> { co_return of->connections(); }(&client));
+  };
+  for (int turn = 0; turn < 2; ++turn) {
+    for (const auto& server : servers) {
+      EXPECT_TRUE(RunOn(side.loop, FetchWith(&client, {.url = server->Url("/")})).has_value());
+      EXPECT_LE(connections(), 2U);
+    }
+  }
+  EXPECT_EQ(connections(), 2U);
+  side.loops.Stop();
+  side.loops.Join();
+}
+
+TEST(HttpClient, IdleConnectionsMakeRoomForNewOnes) {
+  TestServer one(Echo);
+  TestServer two(Echo);
+  ClientLoop side;
+  HttpClient client(side.loop, {.connections_max = 1});
+  EXPECT_TRUE(RunOn(side.loop, FetchWith(&client, {.url = one.Url("/")})).has_value());
+  EXPECT_TRUE(RunOn(side.loop, FetchWith(&client, {.url = two.Url("/")})).has_value());
+  side.loops.Stop();
+  side.loops.Join();
+}
+
 TEST(HttpClient, ConnectsToTheGivenAddressAndKeepsTheNameOfTheHost) {
   std::string host;
   TestServer server([&host](HttpExchange& exchange) -> asio::awaitable<void> {
