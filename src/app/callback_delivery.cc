@@ -11,7 +11,7 @@ base::Result<std::unique_ptr<CallbackDelivery>> CallbackDelivery::Open(const res
                                                                        ingress::UnderstandWork& work,
                                                                        const base::Clock& clock, observe::Logger& log,
                                                                        observe::Registry& metrics) {
-  std::unique_ptr<CallbackDelivery> delivery(new CallbackDelivery(work));
+  std::unique_ptr<CallbackDelivery> delivery(new CallbackDelivery(work, options));
   LOQUAT_ASSIGN(auto tls, net::TlsContext::ForClient({.ca_file = options.ca_file}));
   const response::DeliveriesParts parts{.loop = delivery->loops_.at(0),
                                         .resolver = delivery->resolver_,
@@ -28,17 +28,22 @@ CallbackDelivery::~CallbackDelivery() {
   Stop();
 }
 
-base::Status CallbackDelivery::Start(const response::CallbackOptions& options,
-                                     std::vector<boost::asio::ip::tcp::endpoint> own) {
-  own_ = std::move(own);
-  LOQUAT_TRY(deliveries_->Configure(options, own_));
+base::Status CallbackDelivery::Start(std::vector<boost::asio::ip::tcp::endpoint> own) {
+  {
+    const base::MutexLock lock(mutex_);
+    own_ = std::move(own);
+    LOQUAT_TRY(deliveries_->Configure(options_, own_));
+  }
   deliveries_->Start([this](const response::CallbackWork& work) { return work_.MakeBody(work); });
   loops_.Start();
   return {};
 }
 
 base::Status CallbackDelivery::Reload(const response::CallbackOptions& options) {
-  return deliveries_->Configure(options, own_);
+  const base::MutexLock lock(mutex_);
+  LOQUAT_TRY(deliveries_->Configure(options, own_));
+  options_ = options;
+  return {};
 }
 
 void CallbackDelivery::Stop() {

@@ -7,10 +7,13 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "ingress/http/understand_work.h"
 #include "net/event_loop.h"
@@ -31,17 +34,20 @@ class CallbackDelivery {
 
   response::Deliveries& deliveries() { return *deliveries_; }
   // `own`: the listeners of this server.
-  base::Status Start(const response::CallbackOptions& options, std::vector<boost::asio::ip::tcp::endpoint> own);
-  base::Status Reload(const response::CallbackOptions& options);
+  base::Status Start(std::vector<boost::asio::ip::tcp::endpoint> own) LOQUAT_EXCLUDES(mutex_);
+  base::Status Reload(const response::CallbackOptions& options) LOQUAT_EXCLUDES(mutex_);
   bool Drain(std::chrono::milliseconds timeout) { return deliveries_->Drain(timeout); }
   // Ends what is under way; the journal knows it.
   void Stop();
 
  private:
-  explicit CallbackDelivery(ingress::UnderstandWork& work) : work_(work) {}
+  CallbackDelivery(ingress::UnderstandWork& work, response::CallbackOptions options)
+      : work_(work), options_(std::move(options)) {}
 
   ingress::UnderstandWork& work_;
-  std::vector<boost::asio::ip::tcp::endpoint> own_;  // Constant once started.
+  base::Mutex mutex_;  // A reload may come while the listeners are being opened.
+  std::vector<boost::asio::ip::tcp::endpoint> own_ LOQUAT_GUARDED_BY(mutex_);
+  response::CallbackOptions options_ LOQUAT_GUARDED_BY(mutex_);
   net::EventLoops loops_{{.threads = 1}};
   net::SystemResolver resolver_;
   std::unique_ptr<response::Deliveries> deliveries_;

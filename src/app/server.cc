@@ -353,10 +353,7 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   LOQUAT_TRY(parts->OpenCallbacks());
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
-  if (parts->callback_delivery) {
-    const auto now = parts->live_config->snapshots().Get();
-    LOQUAT_TRY(parts->callback_delivery->Start(now->delivery.callbacks, parts->listeners));
-  }
+  if (parts->callback_delivery) LOQUAT_TRY(parts->callback_delivery->Start(parts->listeners));
   // Before the loops run: /debug/vars reads them on an I/O thread.
   parts->started_at = begin;
   parts->start_ms = std::chrono::duration<double, std::milli>(parts->clock.Now() - begin).count();
