@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import https from 'node:https';
 import path from 'node:path';
 import {test} from 'node:test';
 import {Webhook} from 'standardwebhooks';
 import {callbackConfig, promise, Receiver, SECRET, secretOf} from '../support/callbacks.mjs';
 import {request, understand} from '../support/http.mjs';
-import {ROOT} from '../support/paths.mjs';
+import {ROOT, scratchPath} from '../support/paths.mjs';
+import {runProgram} from '../support/process.mjs';
 import {SchemaChecker} from '../support/schema.mjs';
 import {startServer} from '../support/server.mjs';
 import {until} from '../support/wait.mjs';
@@ -278,6 +280,36 @@ test('a name that resolves into private space is found out at the call', () => w
   assert.equal(missing.attempts[0].outcome, 'resolve');
   assert.equal(receiver.calls.length, 0);
 }));
+
+test('https: the certificate must be for the name of the URL, and be trusted', async () => {
+  const [key, ca] = [scratchPath('key.pem'), scratchPath('cert.pem')];
+  const made = await runProgram('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+    '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', ca]);
+  assert.equal(made.code, 0, made.stderr);
+  const names = [];
+  const receiver = https.createServer({key: fs.readFileSync(key), cert: fs.readFileSync(ca)}, (request, response) => {
+    names.push([request.socket.servername, request.headers.host]);
+    request.resume().on('end', () => response.writeHead(204).end());
+  });
+  receiver.on('tlsClientError', () => {});
+  await new Promise((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const {port} = receiver.address();
+  const options = (more) => callbackConfig({targets: {allow_http: false, allow_networks: ['127.0.0.1', '::1']}, retries: {attempts_max: 1}, ...more});
+  for (const [ca_file, hosts, url, state] of [
+    [ca, ['localhost'], `https://localhost:${port}/`, 'delivered'],
+    [ca, [], `https://127.0.0.1:${port}/`, 'dead'],
+    ['', ['localhost'], `https://localhost:${port}/`, 'dead'],
+  ]) {
+    const config = options({ca_file});
+    config.delivery.callbacks.targets.allow_hosts = hosts;
+    const server = await startServer({config});
+    await reaches(server, await promise(server, url), state);
+    await server.stop();
+  }
+  assert.deepEqual(names, [['localhost', `localhost:${port}`]]);
+  receiver.closeAllConnections();
+  await new Promise((resolve) => receiver.close(resolve));
+});
 
 test('secrets rotate without a stop: old and new sign side by side', () => {
   const config = callbackConfig();
