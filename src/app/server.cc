@@ -253,6 +253,7 @@ base::Status Server::Parts::ListenGrpc() {
   if (options.grpc.listen.empty()) return {};
   LOQUAT_ASSIGN(grpc, ingress::GrpcServer::Start(GrpcSettings(options), {.understand = understand,
                                                                          .streams = streams,
+                                                                         .callbacks = callbacks,
                                                                          .generate = generate,
                                                                          .health = health,
                                                                          .clock = clock,

@@ -6,6 +6,7 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import {test} from 'node:test';
 import {Stream, call, client, detailsOf, grpc, protos, grpcAddress} from '../support/grpc.mjs';
+import {callbackConfig, Receiver} from '../support/callbacks.mjs';
 import {frameOf} from '../support/http.mjs';
 import {readMetrics} from '../support/generation.mjs';
 import {scratchPath} from '../support/paths.mjs';
@@ -133,6 +134,24 @@ test('a bad priority is refused, a good one is taken', async () => {
 test('a deadline that has passed is DEADLINE_EXCEEDED', async () => {
   const {error} = await understand({text: 'hello'}, {deadlineMs: -1});
   assert.equal(error.code, status.DEADLINE_EXCEEDED);
+});
+
+test('a callback is promised, by wish and by policy, and where none can be it is refused', async () => {
+  const receiver = await new Receiver().listen();
+  const server = await startServer({config: {...callbackConfig({}, {callback_intents: ['play_music']}), grpc: {listen: ADDRESS}}});
+  const ask = (message) => call(client(server), 'Understand', {callback_url: receiver.url(), ...message});
+  const wished = (await ask({text: 'hello', delivery: 'DELIVERY_MODE_CALLBACK'})).answer;
+  assert.deepEqual([wished.delivery.mode, wished.delivery.reason, wished.frame ?? null], ['DELIVERY_MODE_CALLBACK', 'asked for by the request', null]);
+  const chosen = (await ask({text: 'play some jazz'})).answer;
+  assert.equal(chosen.delivery.mode, 'DELIVERY_MODE_CALLBACK');
+  await until('both calls', () => receiver.calls.length === 2);
+  assert.deepEqual(new Set(receiver.calls.map((made) => made.body.id)), new Set([wished.delivery.id, chosen.delivery.id]));
+  const now = (await ask({text: 'hello'})).answer;
+  assert.deepEqual([now.delivery.mode, now.frame.intent_ranking[0].name], ['DELIVERY_MODE_SYNC', 'greet']);
+  await server.stop();
+  await receiver.close();
+  const {error} = await understand({text: 'hello', delivery: 'DELIVERY_MODE_CALLBACK', callback_url: 'http://127.0.0.1:9/'});
+  assert.deepEqual([error.code, detailsOf(error).reason], [status.UNIMPLEMENTED, 'callback_unavailable']);
 });
 
 test('keys: none, a wrong one, and the right one in either place', async () => {

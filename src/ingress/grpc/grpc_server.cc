@@ -88,7 +88,7 @@ struct GrpcServer::Parts {
   Parts(GrpcSettings settings, const GrpcParts& parts)
       : shared(std::move(settings.options), std::move(settings.api_keys), parts.clock, parts.log, parts.metrics,
                parts.loops),
-        understanding(parts.understand, parts.streams,
+        understanding(parts.understand, parts.streams, parts.callbacks,
                       {.text_bytes_max = settings.text_bytes_max, .sessions_at_once = settings.sessions_at_once},
                       shared),
         inference(parts.generate, shared),

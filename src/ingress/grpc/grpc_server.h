@@ -18,6 +18,7 @@
 #include "net/event_loop.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "pipeline/callbacks.h"
 #include "pipeline/generate.h"
 #include "pipeline/health.h"
 #include "pipeline/stream/understand_stream.h"
@@ -28,6 +29,7 @@ namespace loquat::ingress {
 struct GrpcParts {
   pipeline::UnderstandPipeline& understand;
   pipeline::UnderstandStreams& streams;
+  pipeline::Callbacks& callbacks;
   pipeline::GenerateUseCase& generate;
   const pipeline::Health& health;
   const base::Clock& clock;

@@ -70,6 +70,7 @@ struct Fixture {
     loops.Start();
     auto started = GrpcServer::Start(std::move(settings), {.understand = pipeline.pipeline,
                                                            .streams = streams,
+                                                           .callbacks = callbacks,
                                                            .generate = generate,
                                                            .health = health,
                                                            .clock = clock,
@@ -116,6 +117,7 @@ struct Fixture {
   WaitingStore store{sessions};
   pipeline::TestPipeline pipeline;
   pipeline::UnderstandStreams streams;
+  pipeline::Callbacks callbacks;
   std::shared_ptr<pipeline::FakeEngine> engine = std::make_shared<pipeline::FakeEngine>("fake", 1 << 24);
   pipeline::ModelSet models{{pipeline::Serve(engine)}};
   pipeline::PromptWorkers workers;

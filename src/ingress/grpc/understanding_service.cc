@@ -8,6 +8,7 @@
 #include "base/cancel.h"
 #include "ingress/grpc/understanding_stream.h"
 #include "ingress/grpc/wire.h"
+#include "ingress/http/understand_work.h"
 
 namespace loquat::ingress::grpc {
 namespace {
@@ -28,8 +29,16 @@ class UnderstandingService::WaitingCall final : public ::grpc::ServerUnaryReacto
   }
 
   boost::asio::awaitable<void> Run() {
-    const base::Status status = co_await service_.pipeline_.Run(call_->context(), memory_->request, memory_->answer);
-    if (status.has_value()) Write(call_->context(), *memory_, response_);
+    std::string delivery_id;
+    const base::Status status = co_await service_.Answer(call_->context(), *memory_, delivery_id);
+    if (status.has_value()) {
+      call_->metrics().messages_out->Increment();
+      if (delivery_id.empty()) {
+        Write(call_->context(), *memory_, response_);
+      } else {
+        WriteTicket(call_->context(), delivery_id, *memory_, response_);
+      }
+    }
     ::grpc::Status end = call_->End(status);
     memory_.reset();
     // Once the call is finished gRPC may destroy it at any time.
@@ -51,9 +60,11 @@ class UnderstandingService::WaitingCall final : public ::grpc::ServerUnaryReacto
 };
 
 UnderstandingService::UnderstandingService(pipeline::UnderstandPipeline& pipeline, pipeline::UnderstandStreams& streams,
-                                           const UnderstandingOptions& options, CallShared& shared)
+                                           pipeline::Callbacks& callbacks, const UnderstandingOptions& options,
+                                           CallShared& shared)
     : pipeline_(pipeline),
       streams_(streams),
+      callbacks_(callbacks),
       options_(options),
       shared_(shared),
       memories_(
@@ -81,6 +92,41 @@ void UnderstandingService::Write(const base::CallContext& call, Memory& memory, 
   WriteMessage(memory.message_out, buffer);
 }
 
+void UnderstandingService::WriteTicket(const base::CallContext& call, const std::string& delivery_id, Memory& memory,
+                                       ::grpc::ByteBuffer& buffer) {
+  memory.message_out.Clear();
+  memory.message_out.set_id(call.request_id);
+  WriteDelivery(memory.answer.delivery, *memory.message_out.mutable_delivery());
+  memory.message_out.mutable_delivery()->set_id(delivery_id);
+  WriteMessage(memory.message_out, buffer);
+}
+
+// As POST /v1/understand: nothing is understood before a callback that was asked for is promised; the policy has to see
+// the intent first; what is out of time may be promised too.
+boost::asio::awaitable<base::Status> UnderstandingService::Answer(const base::CallContext& call, Memory& memory,
+                                                                  std::string& delivery_id) {
+  const pipeline::UnderstandRequest& request = memory.request;
+  domain::Delivery& delivery = memory.answer.delivery;
+  const bool may_promise = callbacks_.available() && !request.callback_url.empty();
+  base::Status done;
+  if (may_promise && request.delivery == domain::DeliveryMode::kCallback) {
+    delivery = {.mode = domain::DeliveryMode::kCallback, .reason = "asked for by the request"};
+  } else {
+    done = co_await pipeline_.Run(call, request, memory.answer);
+    const bool late = !done.has_value() && done.error().code == base::Code::kDeadlineExceeded;
+    if (late && may_promise && !request.delivery) {
+      delivery = {.mode = domain::DeliveryMode::kCallback, .reason = "out of time"};
+      done = {};
+    }
+  }
+  if (!done.has_value() || delivery.mode != domain::DeliveryMode::kCallback) co_return done;
+  auto promised =
+      co_await callbacks_.Promise(call, call.request_id, request.callback_url, EncodeUnderstandWork(request));
+  if (!promised.has_value()) co_return std::move(promised).error();
+  delivery_id = std::move(*promised);
+  co_return base::Status();
+}
+
 base::Status UnderstandingService::RunHere(const base::CallContext& call, Memory& memory) {
   std::optional<base::Status> status;
   memory.here.restart();
@@ -102,7 +148,7 @@ base::Status UnderstandingService::RunHere(const base::CallContext& call, Memory
   auto memory = memories_.Acquire();
   base::Status status = call->status();
   if (status.has_value()) status = Read(*request, *memory);
-  const bool waits = pipeline_.may_wait() || !options_.sessions_at_once;
+  const bool waits = pipeline_.may_wait() || !options_.sessions_at_once || !memory->request.callback_url.empty();
   if (status.has_value() && waits) {
     if (shared_.waiting_calls.fetch_add(1, std::memory_order_relaxed) < shared_.options.calls_max) {
       net::EventLoop& loop = shared_.loops.Next();

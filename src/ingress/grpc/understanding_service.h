@@ -9,11 +9,13 @@
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <string>
 
 #include "base/object_pool.h"
 #include "ingress/grpc/call.h"
 #include "ingress/grpc/stream_call.h"
 #include "ingress/grpc/understand_messages.h"
+#include "pipeline/callbacks.h"
 #include "pipeline/stream/understand_stream.h"
 #include "pipeline/understand.h"
 
@@ -31,7 +33,7 @@ using UnderstandingBase = loquat::v1::Understanding::WithRawCallbackMethod_Under
 class UnderstandingService final : public UnderstandingBase {
  public:
   UnderstandingService(pipeline::UnderstandPipeline& pipeline, pipeline::UnderstandStreams& streams,
-                       const UnderstandingOptions& options, CallShared& shared);
+                       pipeline::Callbacks& callbacks, const UnderstandingOptions& options, CallShared& shared);
   ~UnderstandingService() override;
 
   ::grpc::ServerUnaryReactor* Understand(::grpc::CallbackServerContext* grpc, const ::grpc::ByteBuffer* request,
@@ -52,13 +54,18 @@ class UnderstandingService final : public UnderstandingBase {
 
   // As a memory goes back to the pool.
   static void Forget(Memory& memory);
+  // Answers, or promises an answer by callback: then `delivery_id` is that of the promise.
+  boost::asio::awaitable<base::Status> Answer(const base::CallContext& call, Memory& memory, std::string& delivery_id);
   // On this thread, to the end.
   base::Status RunHere(const base::CallContext& call, Memory& memory);
   base::Status Read(const ::grpc::ByteBuffer& buffer, Memory& memory) const;
   static void Write(const base::CallContext& call, Memory& memory, ::grpc::ByteBuffer& buffer);
+  static void WriteTicket(const base::CallContext& call, const std::string& delivery_id, Memory& memory,
+                          ::grpc::ByteBuffer& buffer);
 
   pipeline::UnderstandPipeline& pipeline_;
   pipeline::UnderstandStreams& streams_;
+  pipeline::Callbacks& callbacks_;
   const UnderstandingOptions options_;
   CallShared& shared_;
   base::SharedObjectPool<Memory> memories_;
