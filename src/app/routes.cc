@@ -42,9 +42,8 @@ struct Routes::Endpoints {
   Endpoints(const Options& options, const RouteParts& parts)
       : streams(parts.streams, options.resume, options.understand.text_bytes_max),
         websocket(streams, options.websocket, parts.clock),
-        understand(parts.understand, streams,
-                   {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max},
-                   parts.clock, parts.callbacks),
+        understand({parts.understand, streams, parts.callbacks, parts.clock},
+                   {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max}),
         get_delivery(parts.callbacks),
         list_deliveries(parts.callbacks),
         chat(parts.generate, parts.clock),

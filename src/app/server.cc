@@ -182,6 +182,7 @@ struct Server::Parts {
   ServerVars VarsNow() const;
   base::Status Listen();
   base::Status ListenGrpc();
+  base::Status StartServing(base::TimePoint begin);
   base::Status TakeModels();
   base::Status OpenCallbacks();
   base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
@@ -251,18 +252,33 @@ base::Status Server::Parts::Listen() {
 
 base::Status Server::Parts::ListenGrpc() {
   if (options.grpc.listen.empty()) return {};
-  LOQUAT_ASSIGN(grpc, ingress::GrpcServer::Start(GrpcSettings(options), {.understand = understand,
-                                                                         .streams = streams,
-                                                                         .callbacks = callbacks,
-                                                                         .generate = generate,
-                                                                         .health = health,
-                                                                         .clock = clock,
-                                                                         .log = log,
-                                                                         .metrics = metrics,
-                                                                         .loops = loops}));
+  ingress::GrpcSettings settings = GrpcSettings(options);
+  settings.sessions_at_once = &sessions == &memory_sessions;
+  LOQUAT_ASSIGN(grpc, ingress::GrpcServer::Start(std::move(settings), {.understand = understand,
+                                                                       .streams = streams,
+                                                                       .callbacks = callbacks,
+                                                                       .generate = generate,
+                                                                       .health = health,
+                                                                       .clock = clock,
+                                                                       .log = log,
+                                                                       .metrics = metrics,
+                                                                       .loops = loops}));
   LOQUAT_ASSIGN(net::ListenAddress address, ParseAddress(options.grpc.listen));
   if (grpc->port() != 0) address.port = grpc->port();
   grpc_address = UrlOf("grpc", address);
+  for (const auto& endpoint : EndpointsOf(address)) listeners.push_back(endpoint);
+  return {};
+}
+
+base::Status Server::Parts::StartServing(base::TimePoint begin) {
+  if (*redis_sessions != nullptr) (*redis_sessions)->Start(loops);
+  LOQUAT_TRY(ListenGrpc());
+  // Last of the listeners: callbacks must not call this server itself.
+  if (callback_delivery) LOQUAT_TRY(callback_delivery->Start(listeners));
+  // Before the loops run: /debug/vars reads them on an I/O thread.
+  started_at = begin;
+  start_ms = std::chrono::duration<double, std::milli>(clock.Now() - begin).count();
+  loops.Start();
   return {};
 }
 
@@ -354,14 +370,9 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   LOQUAT_TRY(parts->OpenCallbacks());
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
-  if (parts->callback_delivery) LOQUAT_TRY(parts->callback_delivery->Start(parts->listeners));
-  // Before the loops run: /debug/vars reads them on an I/O thread.
-  parts->started_at = begin;
-  parts->start_ms = std::chrono::duration<double, std::milli>(parts->clock.Now() - begin).count();
-  if (*parts->redis_sessions != nullptr) (*parts->redis_sessions)->Start(parts->loops);
-  parts->loops.Start();
+  // From here on there is something to stop.
   std::unique_ptr<Server> server(new Server(std::move(parts)));
-  LOQUAT_TRY(server->parts_->ListenGrpc());
+  LOQUAT_TRY(server->parts_->StartServing(begin));
   return server;
 }
 

@@ -61,8 +61,8 @@ class HandlersTest : public testing::Test {
   pipeline::Callbacks callbacks_;
   pipeline::UnderstandStreams understand_streams_{test_.pipeline, {}, test_.clock, metrics_};
   EventStreams streams_{understand_streams_, {}, 1024};
-  UnderstandEndpoint understand_{
-      test_.pipeline, streams_, {.text_bytes_max = 1024, .batch_max = 20}, test_.clock, callbacks_};
+  UnderstandEndpoint understand_{{test_.pipeline, streams_, callbacks_, test_.clock},
+                                 {.text_bytes_max = 1024, .batch_max = 20}};
   GetSessionEndpoint get_session_{sessions_};
   DeleteSessionEndpoint delete_session_{sessions_};
   ForkSessionEndpoint fork_session_{sessions_};

@@ -63,7 +63,7 @@ class UnderstandEventsTest : public testing::Test {
   pipeline::Callbacks callbacks_;
   pipeline::UnderstandStreams understand_streams_{pipeline_, {}, test_.clock, metrics_};
   EventStreams streams_{understand_streams_, {}, UnderstandBodyLimits{}.text_bytes_max};
-  UnderstandEndpoint endpoint_{pipeline_, streams_, {}, test_.clock, callbacks_};
+  UnderstandEndpoint endpoint_{{pipeline_, streams_, callbacks_, test_.clock}, {}};
   observe::Logger log_;
   Router router_{{}, test_.clock, log_, metrics_};
   std::optional<FakeExchange> exchange_;

@@ -31,28 +31,21 @@ struct UnderstandEndpoint::Memory {
   pipeline::UnderstandAnswer answer;
 };
 
-UnderstandEndpoint::UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, EventStreams& streams,
-                                       const UnderstandBodyLimits& limits, const base::Clock& clock,
-                                       pipeline::Callbacks& callbacks)
-    : pipeline_(pipeline),
-      streams_(streams),
-      limits_(limits),
-      clock_(clock),
-      callbacks_(callbacks),
-      memories_(kIdleMemoriesMax) {}
+UnderstandEndpoint::UnderstandEndpoint(const UnderstandParts& parts, const UnderstandBodyLimits& limits)
+    : parts_(parts), limits_(limits), memories_(kIdleMemoriesMax) {}
 
 UnderstandEndpoint::~UnderstandEndpoint() = default;
 
 awaitable<void> UnderstandEndpoint::Serve(HttpCall& call) {
   const auto memory = memories_.Acquire();
-  auto body = ParseUnderstandBody(call.request().body, clock_.WallNow(), limits_, memory->parser);
-  if (pipeline_.may_wait()) call.context().cancel = call.exchange().WatchDisconnect();
+  auto body = ParseUnderstandBody(call.request().body, parts_.clock.WallNow(), limits_, memory->parser);
+  if (parts_.pipeline.may_wait()) call.context().cancel = call.exchange().WatchDisconnect();
   if (!body.has_value()) {
     call.Fail(body.error());
   } else if (body->batch) {
     co_await ServeBatch(call, *body, *memory);
   } else if (WantsEvents(call.request()) && !AsksForCallback(body->inputs.front())) {
-    co_await ServeEvents(streams_, call, std::move(body->inputs.front()), body->resume);
+    co_await ServeEvents(parts_.streams, call, std::move(body->inputs.front()), body->resume);
   } else {
     co_await ServeOne(call, body->inputs.front(), *memory);
   }
@@ -62,7 +55,7 @@ awaitable<void> UnderstandEndpoint::ServeOne(HttpCall& call, const pipeline::Und
                                              Memory& memory) {
   const std::string& id = call.context().request_id;
   const UnderstandOutcome outcome =
-      co_await AnswerOrPromise(pipeline_, callbacks_, call.context(), id, request, memory.answer);
+      co_await AnswerOrPromise(parts_.pipeline, parts_.callbacks, call.context(), id, request, memory.answer);
   if (!outcome.status.has_value()) {
     call.Fail(outcome.status.error());
     co_return;
@@ -89,7 +82,7 @@ awaitable<void> UnderstandEndpoint::ServeOne(HttpCall& call, const pipeline::Und
 
 // Each input is answered in order; one that fails has its error in its place and harms no other.
 awaitable<void> UnderstandEndpoint::ServeBatch(HttpCall& call, const UnderstandBody& body, Memory& memory) {
-  if (!pipeline_.may_wait()) call.context().cancel = call.exchange().WatchDisconnect();
+  if (!parts_.pipeline.may_wait()) call.context().cancel = call.exchange().WatchDisconnect();
   std::string out;
   base::JsonWriter json(out);
   json.BeginObject();
@@ -102,7 +95,7 @@ awaitable<void> UnderstandEndpoint::ServeBatch(HttpCall& call, const UnderstandB
       co_await boost::asio::post(call.exchange().executor(), boost::asio::use_awaitable);
     const std::string id = call.context().request_id + "-" + std::to_string(i);
     const UnderstandOutcome outcome =
-        co_await AnswerOrPromise(pipeline_, callbacks_, call.context(), id, body.inputs[i], memory.answer);
+        co_await AnswerOrPromise(parts_.pipeline, parts_.callbacks, call.context(), id, body.inputs[i], memory.answer);
     json.BeginObject();
     if (!outcome.delivery_id.empty()) {
       WriteTicket(id, outcome, json);

@@ -18,10 +18,17 @@ namespace loquat::ingress {
 // A batch lets other requests of its thread in between after so many inputs.
 inline constexpr std::size_t kBatchSlice = 8;
 
+// What answers come from; all of it outlives the endpoint.
+struct UnderstandParts {
+  pipeline::UnderstandPipeline& pipeline;
+  EventStreams& streams;
+  pipeline::Callbacks& callbacks;
+  const base::Clock& clock;
+};
+
 class UnderstandEndpoint final : public Endpoint {
  public:
-  UnderstandEndpoint(pipeline::UnderstandPipeline& pipeline, EventStreams& streams, const UnderstandBodyLimits& limits,
-                     const base::Clock& clock, pipeline::Callbacks& callbacks);
+  UnderstandEndpoint(const UnderstandParts& parts, const UnderstandBodyLimits& limits);
   ~UnderstandEndpoint() override;
 
   boost::asio::awaitable<void> Serve(HttpCall& call) override;
@@ -33,11 +40,8 @@ class UnderstandEndpoint final : public Endpoint {
   boost::asio::awaitable<void> ServeOne(HttpCall& call, const pipeline::UnderstandRequest& request, Memory& memory);
   boost::asio::awaitable<void> ServeBatch(HttpCall& call, const UnderstandBody& body, Memory& memory);
 
-  pipeline::UnderstandPipeline& pipeline_;
-  EventStreams& streams_;
+  const UnderstandParts parts_;
   const UnderstandBodyLimits limits_;
-  const base::Clock& clock_;
-  pipeline::Callbacks& callbacks_;
   base::SharedObjectPool<Memory> memories_;
 };
 
