@@ -156,10 +156,10 @@ test('events of a stream come by server-sent events to who comes back with Last-
   const body = {text: 'play some jazz', session: session('sse'), reply: true, resume: true};
   const headers = {accept: 'text/event-stream'};
   const first = await request(server, 'POST', '/v1/understand', {body, headers});
-  const ids = [...first.body.matchAll(/^id: (.*)$/gm)].map((match) => match[1]);
+  const ids = [...first.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]);
   assert.equal(ids.length, 3);
   const rest = await request(server, 'POST', '/v1/understand', {body, headers: {...headers, 'last-event-id': ids[0]}});
-  assert.deepEqual([...rest.body.matchAll(/^id: (.*)$/gm)].map((match) => match[1]), ids.slice(1));
+  assert.deepEqual([...rest.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]), ids.slice(1));
   const gone = await request(server, 'POST', '/v1/understand', {body, headers: {...headers, 'last-event-id': ids[0]}});
   assert.deepEqual([gone.status, gone.json.error.reason], [404, 'stream_gone']);
   const state = (await request(server, 'GET', `/v1/sessions/${body.session}`)).json;
@@ -213,7 +213,7 @@ test('a server that stops answers what it was asked and says goodbye', async () 
 
 test('the metrics tell of streams and updates', async () => {
   const server = await shared.ready();
-  const {body} = await request(server, 'GET', '/metrics');
+  const {text: body} = await request(server, 'GET', '/metrics');
   const value = (name) => Number(new RegExp(`^${name.replace(/[{}]/g, '\\$&')} (.*)$`, 'm').exec(body)?.[1]);
   assert.ok(value('loquat_streams_opened_total') > 5);
   assert.ok(value('loquat_stream_update_seconds_count') > 5);
