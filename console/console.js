@@ -186,8 +186,8 @@ async function askForKey() {
   const headers = $('key').value ? {authorization: 'Bearer ' + $('key').value} : {};
   const response = await fetch('/v1/understand', {method: 'POST', headers, body: '{"text": ""}'}).catch(() => null);
   if (response?.status !== 401) return;
-  $('key-row').hidden = false;
   showError((await response.json()).error);
+  $('key-row').hidden = false;
 }
 
 function openStream() {
@@ -195,8 +195,9 @@ function openStream() {
     open: () => ({session, reply: true, resume: true, utc_offset_minutes: -new Date().getTimezoneOffset()}),
     on: (event) => on[event.type]?.(event),
     onState: (state, error) => {
-      if (error) showError(error);
-      if (state === 'lost') askForKey();
+      if (state === 'open') return showError(null);
+      showError(error ?? {message: 'the connection to the server is lost; trying again'});
+      askForKey();
     },
     key: () => $('key').value,
   });
@@ -212,6 +213,10 @@ function update(text) {
 }
 
 function endTurn(text) {
+  if (stream.down) {  // What cannot be said stays where it is.
+    $('text').value = text;
+    return;
+  }
   update(text);
   typed = false;
   const turn = {text, ...beginTurn(text)};

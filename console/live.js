@@ -9,6 +9,7 @@ class LiveStream {
     this.waiting = [];       // Events to send once it is open.
     this.delay = 250;        // Milliseconds before the next attempt.
     this.closed = false;
+    this.down = false;       // The last connection failed, and the next is not open yet.
     this.connect();
   }
 
@@ -36,6 +37,7 @@ class LiveStream {
     if (event.type === 'opened') {
       this.delay = 250;
       this.opened = true;
+      this.down = false;
       this.onState('open');
       for (const waiting of this.waiting.splice(0)) this.socket.send(waiting);
     }
@@ -45,18 +47,20 @@ class LiveStream {
   lost() {
     this.opened = false;
     if (this.closed) return;
+    this.down = true;
     this.onState('lost');
     this.timer = setTimeout(() => this.connect(), this.delay);
     this.delay = Math.min(8000, 2 * this.delay);
   }
 
-  // Whether it was sent at once. An update of text that waits is replaced by the next: the newest is what counts.
+  // Whether it was sent at once. An update of text that waits is replaced by the utterance's next one.
   send(event) {
     const text = JSON.stringify(event);
     if (this.opened) {
       this.socket.send(text);
     } else {
-      if (event.type === 'partial') this.waiting = this.waiting.filter((other) => JSON.parse(other).type !== 'partial');
+      const superseded = ({type, utterance}) => type === 'partial' && event.type === 'partial' && utterance === event.utterance;
+      this.waiting = this.waiting.filter((other) => !superseded(JSON.parse(other)));
       this.waiting.push(text);
     }
     return this.opened;

@@ -12,7 +12,7 @@ import {until} from '../support/wait.mjs';
 // The model makes replies of foreign text, slowly enough to be cancelled and to be late.
 const shared = sharedServer({config: {
   grpc: {listen: '127.0.0.1:0'},
-  models: [{name: 'chat', path: chatModel({num_hidden_layers: 24}), threads: 1, kv_bytes: '64MiB'}],
+  models: [{name: 'chat', path: chatModel({layers: 24}), threads: 1, kv_bytes: '64MiB'}],
   reply: {model: 'chat', temperature: 0, tokens_max: 1900, timeout: '60s'},
 }});
 // Long enough for everything but the model.
