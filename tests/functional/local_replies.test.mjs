@@ -94,7 +94,7 @@ test('a stream has the frame first, then the deltas, which are the reply', async
   const said = seen.at(-2).data;
   assert.equal(deltas.map((event) => event.data.text).join(''), said.text);
   assert.equal(said.source, 'model');
-  assert.deepEqual(seen.map((event) => Number(event.id)), seen.map((_, i) => i + 1));
+  assert.deepEqual(seen.map((event) => Number(event.id.split('-').at(-1))), seen.map((_, i) => i + 1));
   assert.equal(seen.at(-1).data.session.turn, 1);
   // The same words without a stream: the model is greedy.
   assert.equal((await frameOf(to, {text: FOREIGN, reply: true})).reply.text, said.text);
