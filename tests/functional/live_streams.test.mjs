@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import {test} from 'node:test';
+import {chatModel} from '../support/engine_models.mjs';
 import {request} from '../support/http.mjs';
 import {LiveClient} from '../support/live.mjs';
 import {configText, sharedServer, startServer} from '../support/server.mjs';
@@ -219,4 +220,26 @@ test('the metrics tell of streams and updates', async () => {
   assert.ok(value('loquat_stream_update_seconds_count') > 5);
   assert.ok(value('loquat_stream_turns_total{reason="final"}') > 5);
   assert.ok(value('loquat_stream_intent_right_from_count') >= 1);
+});
+
+test('a client that reads nothing of a long reply, and then drops, hurts nobody', async () => {
+  const server = await startServer({config: {
+    models: [{name: 'chat', path: chatModel(), threads: 1, kv_bytes: '16MiB'}],
+    reply: {model: 'chat', temperature: 0, tokens_max: 1900}, websocket: {send_bytes_max: '2KiB'},
+  }});
+  const running = async () => Number(/^loquat_engine_running_sequences\{[^}]*\} (\d+)/m.exec((await request(server, 'GET', '/metrics')).text)?.[1]);
+  for (let i = 0; i < 4; ++i) {
+    const slow = await LiveClient.connect(server, {session: session(`slow-${i}`), reply: true, resume: i % 2 === 1});
+    await slow.wait('opened');
+    slow.socket.pause();
+    slow.final('who won the war of 1812');
+    await until('the model works', async () => (await running()) > 0);
+    await slow.drop();
+    const brisk = await LiveClient.connect(server);
+    brisk.final('play some jazz');
+    await brisk.wait('turn_end');
+    await brisk.close();
+  }
+  await until('the model has stopped', async () => (await running()) === 0);
+  await server.stop();
 });

@@ -19,7 +19,7 @@ using boost::asio::awaitable;
 constexpr std::size_t kWaitingBytesMax = std::size_t{64} << 10;
 
 // Collects events until the handler writes them.
-class SseOutlet final : public EventOutlet {
+class SseOutlet final : public EventOutlet, public std::enable_shared_from_this<SseOutlet> {
  public:
   explicit SseOutlet(HttpCall& call) : call_(call) {}
 
@@ -32,6 +32,7 @@ class SseOutlet final : public EventOutlet {
     news_.Notify();
   }
   awaitable<base::Status> Room() override {
+    const auto self = shared_from_this();  // The handler may end while a turn waits here.
     while (!over_ && events_.size() > kWaitingBytesMax) co_await room_.Wait();
     if (over_) co_return base::Cancelled("the client went away");
     co_return base::Status();

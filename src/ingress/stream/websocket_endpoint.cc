@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+#include <functional>
 #include <utility>
 #include <variant>
 
 #include "ingress/http/json_body.h"
+#include "pipeline/signal.h"
 
 namespace loquat::ingress {
 namespace {
@@ -28,10 +31,8 @@ class WebSocketEndpoint::Connection final : public EventOutlet {
  public:
   Connection(WebSocketEndpoint& endpoint, HttpCall& call, net::WebSocket& socket)
       : endpoint_(endpoint), call_(call), socket_(socket) {}
-  ~Connection() override {
-    if (stream_ != nullptr) stream_->Leave();
-  }
 
+  // Until the client or the server ends it. End() must follow, whatever happens.
   awaitable<void> Run() {
     bool more = co_await Hear();
     while (more && !(Draining() && Quiet())) more = co_await Hear();
@@ -39,11 +40,24 @@ class WebSocketEndpoint::Connection final : public EventOutlet {
     socket_.Close(net::kCloseGoingAway, "the server stops");
   }
 
+  // A turn may go on without its client; nothing of it uses the socket when this is over.
+  awaitable<void> End(std::uint16_t code) {
+    if (stream_ != nullptr) stream_->Leave();
+    socket_.Close(code);
+    while (waiting_for_room_ > 0) co_await room_left_.Wait();
+  }
+
   void Put(const OutgoingEvent& event) override {
     // A socket that cannot send any more tells the reader, too.
     static_cast<void>(socket_.Send(event.json, {.revision_of = event.revision_of}).has_value());
   }
-  awaitable<base::Status> Room() override { co_return co_await socket_.AwaitRoom(); }
+  awaitable<base::Status> Room() override {
+    ++waiting_for_room_;
+    base::Status room = co_await socket_.AwaitRoom();
+    --waiting_for_room_;
+    room_left_.Notify();
+    co_return room;
+  }
 
  private:
   bool Draining() const { return socket_.draining(); }
@@ -134,6 +148,8 @@ class WebSocketEndpoint::Connection final : public EventOutlet {
   net::WebSocket& socket_;
   std::shared_ptr<EventStream> stream_;  // Null before the open event.
   int bad_events_ = 0;
+  int waiting_for_room_ = 0;  // Turns that wait in Room.
+  pipeline::Signal room_left_;
 };
 
 WebSocketEndpoint::WebSocketEndpoint(EventStreams& streams, net::WebSocketOptions options, const base::Clock& clock)
@@ -160,7 +176,14 @@ awaitable<void> WebSocketEndpoint::Serve(HttpCall& call) {
     co_return;
   }
   Connection connection(*this, call, **socket);
-  co_await connection.Run();
+  std::exception_ptr thrown;
+  try {
+    co_await connection.Run();
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  co_await connection.End(thrown ? net::kCloseInternal : net::kCloseNormal);
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 }  // namespace loquat::ingress
