@@ -31,18 +31,31 @@ base::Result<std::shared_ptr<const Assistant>> Assistant::Load(std::string name,
                                                                const understanding::UnderstanderOptions& options) {
   auto assistant = std::make_shared<Assistant>();
   LOQUAT_ASSIGN(assistant->understander, understanding::Understander::Load(path, options));
-  const std::string domain_file = path + "/domain.yml";
-  std::error_code ignored;
-  if (std::filesystem::exists(domain_file, ignored)) {
-    LOQUAT_ASSIGN(const std::string yaml, base::ReadFile(domain_file, kDomainFileBytesMax));
-    LOQUAT_ASSIGN(const context::DomainFile domain, context::ParseDomainFile(yaml, domain_file));
-    assistant->dialogue = context::DialogueDomain(domain);
-    LOQUAT_ASSIGN(assistant->values, NormalizerFor(domain, domain_file));
-    LOQUAT_ASSIGN(assistant->replies, response::Replies::FromDomain(domain, domain_file));
-  }
   assistant->name = std::move(name);
   assistant->path = std::move(path);
+  LOQUAT_TRY(assistant->ReadDomain());
   return std::shared_ptr<const Assistant>(std::move(assistant));
+}
+
+base::Result<std::shared_ptr<const Assistant>> Assistant::WithDomainOfNow(const Assistant& before) {
+  auto assistant = std::make_shared<Assistant>();
+  assistant->understander = before.understander;
+  assistant->name = before.name;
+  assistant->path = before.path;
+  LOQUAT_TRY(assistant->ReadDomain());
+  return std::shared_ptr<const Assistant>(std::move(assistant));
+}
+
+base::Status Assistant::ReadDomain() {
+  const std::string file = domain_file();
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return {};
+  LOQUAT_ASSIGN(const std::string yaml, base::ReadFile(file, kDomainFileBytesMax));
+  LOQUAT_ASSIGN(const context::DomainFile domain, context::ParseDomainFile(yaml, file));
+  dialogue = context::DialogueDomain(domain);
+  LOQUAT_ASSIGN(values, NormalizerFor(domain, file));
+  LOQUAT_ASSIGN(replies, response::Replies::FromDomain(domain, file));
+  return {};
 }
 
 bool Assistant::KnowsIntent(std::string_view intent) const {

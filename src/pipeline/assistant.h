@@ -44,6 +44,13 @@ struct Assistant {
   // Reads a model folder, and the domain.yml in it if there is one. Errors say which file and what is wrong with it.
   static base::Result<std::shared_ptr<const Assistant>> Load(std::string name, std::string path,
                                                              const understanding::UnderstanderOptions& options = {});
+  // The same model with domain.yml as it is now: dialogue, kinds of values, words. Errors as Load.
+  static base::Result<std::shared_ptr<const Assistant>> WithDomainOfNow(const Assistant& before);
+
+  std::string domain_file() const { return path + "/domain.yml"; }
+
+ private:
+  base::Status ReadDomain();
 };
 
 }  // namespace loquat::pipeline
