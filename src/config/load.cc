@@ -42,19 +42,24 @@ base::Status ReadTree(const Schema& schema, const Value& root, Reader& reader, v
 
 }  // namespace
 
+base::Result<std::string> ReadFileOf(const Sources& sources) {
+  if (sources.file.empty()) return std::string();
+  return base::ReadFile(sources.file, YamlLimits{}.bytes_max);
+}
+
 base::Result<LoadNotes> LoadInto(const Schema& schema, const Sources& sources, void* out) {
   LoadNotes notes;
   Value root;
   if (!sources.file.empty()) {
-    const YamlLimits limits;
-    LOQUAT_ASSIGN(const std::string text, base::ReadFile(sources.file, limits.bytes_max));
-    LOQUAT_ASSIGN(root, ParseYaml(text, sources.file, limits));
+    LOQUAT_ASSIGN(notes.file_text, sources.file_text ? *sources.file_text : ReadFileOf(sources));
+    LOQUAT_ASSIGN(root, ParseYaml(notes.file_text, sources.file));
     if (sources.refuse_empty_file && root.kind == Kind::kNull) {
       return base::InvalidArgument(sources.file + ": the file is empty; write {} if all defaults are meant",
                                    sources.file);
     }
   }
   Reader reader;
+  if (sources.layer != nullptr) ApplyLayer(schema, *sources.layer, root, reader);
   ApplyVariables(schema, sources.variables, root, reader, notes.warnings);
   ApplyOverrides(schema, sources.overrides, root, reader);
   LOQUAT_TRY(ReadTree(schema, root, reader, out));

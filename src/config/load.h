@@ -3,19 +3,22 @@
 //   auto loaded = config::Load<AppOptions>({.file = path, .variables = config::VariablesFrom(environ), .overrides =
 //   sets});
 //
-// Each source overrules the one before: defaults of the structs, file, environment, overrides. All that is wrong is
-// reported together, one problem a line: "loquat.yaml:3:20: server.connections_max: got "0": out of range; allowed:
+// Each source overrules the one before: defaults of the structs, file, layer, environment, overrides. All that is wrong
+// is reported together, one problem a line: "loquat.yaml:3:20: server.connections_max: got "0": out of range; allowed:
 // integer from …".
 
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "config/layer.h"
 #include "config/overlay.h"
 #include "config/schema.h"
 #include "config/section.h"
@@ -26,7 +29,10 @@ namespace loquat::config {
 struct Sources {
   std::string file;  // Empty: no file. One that is named must be there.
   Variables variables;
-  std::vector<std::string> overrides;  // "key.path=value"
+  std::vector<std::string> overrides;    // "key.path=value"
+  std::optional<std::string> file_text;  // What the file says, where it is known; it is not read then.
+  LayerPtr layer;                        // Null: none.
+  std::int64_t layer_revision = 0;       // Of the layer's source, as far as it was seen; 0: never.
   // Refuse a file without content: on a reload it is more likely half written than meant.
   bool refuse_empty_file = false;
 };
@@ -39,13 +45,17 @@ struct Loaded {
   T value;
   Origins origins;
   std::vector<std::string> warnings;
+  std::string file_text;  // What the file said; empty without one.
 };
 
 // The untyped half of Load and LoadText: reads into the struct at `out`, which holds the defaults.
 struct LoadNotes {
   Origins origins;
   std::vector<std::string> warnings;
+  std::string file_text;
 };
+// What the file says; empty without one.
+base::Result<std::string> ReadFileOf(const Sources& sources);
 base::Result<LoadNotes> LoadInto(const Schema& schema, const Sources& sources, void* out);
 base::Status LoadTextInto(const Schema& schema, std::string_view text, std::string_view source, void* out);
 
@@ -53,7 +63,8 @@ template <typename T>
 base::Result<Loaded<T>> Load(const Sources& sources, T defaults = {}) {
   const Schema schema = SchemaOf<T>();
   LOQUAT_ASSIGN(LoadNotes notes, LoadInto(schema, sources, &defaults));
-  return Loaded<T>{std::move(defaults), std::move(notes.origins), std::move(notes.warnings)};
+  return Loaded<T>{std::move(defaults), std::move(notes.origins), std::move(notes.warnings),
+                   std::move(notes.file_text)};
 }
 
 // From YAML text alone; `source` names it in errors.

@@ -32,10 +32,17 @@ std::string VariableName(std::string_view name) {
   return upper;
 }
 
+std::string Joined(const Path& path, char divider) {
+  std::string joined;
+  for (const std::string& segment : path) {
+    if (!joined.empty()) joined += divider;
+    joined += segment;
+  }
+  return joined;
+}
+
 std::string Dotted(const Path& path) {
-  std::string dotted;
-  for (const std::string& segment : path) dotted.append(dotted.empty() ? "" : ".").append(segment);
-  return dotted;
+  return Joined(path, '.');
 }
 
 void MatchType(const Type& type, const Value* value, std::string_view rest, Path& path, std::vector<Target>& found);
@@ -236,9 +243,13 @@ void ApplyOverrides(const Schema& schema, const std::vector<std::string>& overri
       Apply(*target, std::string(halves->after), place, root, reader);
       continue;
     }
-    const std::string nearest = Nearest(dotted, PathsOf(schema, [](const Path& path) { return Dotted(path); }));
+    const std::string nearest = NearestPath(schema, dotted, '.');
     reader.Problem(place, nearest.empty() ? "unknown key" : fmt::format("unknown key; did you mean {}?", nearest));
   }
+}
+
+std::string NearestPath(const Schema& schema, std::string_view path, char divider) {
+  return Nearest(path, PathsOf(schema, [divider](const Path& each) { return Joined(each, divider); }));
 }
 
 }  // namespace loquat::config

@@ -30,4 +30,7 @@ void ApplyVariables(const Schema& schema, const Variables& variables, Value& roo
 // "server.listen=0.0.0.0:80". An entry of a map that is not there yet is added.
 void ApplyOverrides(const Schema& schema, const std::vector<std::string>& overrides, Value& root, Reader& reader);
 
+// The path of a key of the schema that `path` may have been meant for, or empty; its steps are divided by `divider`.
+std::string NearestPath(const Schema& schema, std::string_view path, char divider);
+
 }  // namespace loquat::config
