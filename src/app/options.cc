@@ -270,6 +270,8 @@ void Declare(config::Section<Options>& section) {
   section.Sub("websocket", &Options::websocket).Help("The WebSocket of /v1/stream.");
   section.Sub("grpc", &Options::grpc).Help("The gRPC server.");
   section.Sub("log", &Options::log).Help("The structured log.");
+  section.Sub(config::etcd::kSectionName, &Options::etcd)
+      .Help("Configuration from etcd, over the file's; this section itself is not read from there.");
   section.Check(CheckModelNames);
   section.Check(CheckGrpc);
 }

@@ -12,6 +12,7 @@
 
 #include "app/engine_models.h"
 #include "base/result.h"
+#include "config/etcd/etcd_options.h"
 #include "config/section.h"
 #include "context/memory_session_store.h"
 #include "context/redis_options.h"
@@ -131,6 +132,7 @@ struct Options {
   net::WebSocketOptions websocket;
   ingress::GrpcOptions grpc;
   LogOptions log;
+  config::etcd::EtcdOptions etcd;
 };
 void Declare(config::Section<Options>& section);
 

@@ -8,6 +8,7 @@
 #include "app/command_line.h"
 #include "app/commands.h"
 #include "app/engine_models.h"
+#include "app/etcd_config.h"
 #include "app/server.h"
 #include "base/json_writer.h"
 
@@ -106,7 +107,7 @@ int Serve(const ServeArguments& arguments) {
     return kExitUsage;
   }
   config::Sources sources = SourcesOf(arguments.config, *sets);
-  auto options = config::Load<Options>(sources);
+  auto options = LoadAtStart(sources);
   if (!options.has_value()) return Fail(options.error());
   const auto model = ModelPathOr(options->value.model.path);
   if (!model.has_value()) return Fail(model.error());

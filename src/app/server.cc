@@ -13,6 +13,7 @@
 #include "app/callback_delivery.h"
 #include "app/command_line.h"
 #include "app/engine_models.h"
+#include "app/etcd_config.h"
 #include "app/open_files.h"
 #include "app/routes.h"
 #include "app/server_vars.h"
@@ -182,10 +183,11 @@ struct Server::Parts {
   ServerVars VarsNow() const;
   base::Status Listen();
   base::Status ListenGrpc();
-  base::Status StartServing(base::TimePoint begin);
+  base::Status StartServing(base::TimePoint begin, std::int64_t etcd_revision);
   base::Status TakeModels();
   base::Status OpenCallbacks();
   base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
+  base::Status FollowEtcd(std::int64_t known_revision);
   void Reload(const Options& fresh);
 
   const Options options;  // As at start; what a reload changes is in the pipeline's settings.
@@ -216,6 +218,7 @@ struct Server::Parts {
   std::unique_ptr<CallbackDelivery> callback_delivery;  // Null: none is configured.
   std::unique_ptr<config::LiveConfig<Options>> live_config;
   config::SnapshotHolder<Options>::Subscription reloads;
+  std::unique_ptr<EtcdConfig> etcd;  // Null: none is configured.
 
   base::TimePoint started_at;
   double start_ms = 0;
@@ -270,11 +273,12 @@ base::Status Server::Parts::ListenGrpc() {
   return {};
 }
 
-base::Status Server::Parts::StartServing(base::TimePoint begin) {
+base::Status Server::Parts::StartServing(base::TimePoint begin, std::int64_t etcd_revision) {
   if (*redis_sessions != nullptr) (*redis_sessions)->Start(loops);
   LOQUAT_TRY(ListenGrpc());
   // Last of the listeners: callbacks must not call this server itself.
   if (callback_delivery) LOQUAT_TRY(callback_delivery->Start(listeners));
+  LOQUAT_TRY(FollowEtcd(etcd_revision));
   // Before the loops run: /debug/vars reads them on an I/O thread.
   started_at = begin;
   start_ms = std::chrono::duration<double, std::milli>(clock.Now() - begin).count();
@@ -304,6 +308,18 @@ base::Status Server::Parts::FollowConfig(config::Loaded<Options> loaded, config:
   LOQUAT_ASSIGN(live_config, config::LiveConfig<Options>::Start(std::move(sources), std::move(loaded), log, metrics));
   reloads = live_config->snapshots().Subscribe([this](const auto&, const auto& after) { Reload(*after); });
   (void)live_config->CatchUp().has_value();  // The log and the metrics have it.
+  return {};
+}
+
+// Once a reload finds every part running.
+base::Status Server::Parts::FollowEtcd(std::int64_t known_revision) {
+  if (!options.etcd.endpoints.empty()) {
+    LOQUAT_ASSIGN(etcd, EtcdConfig::Start(options.etcd, known_revision, *live_config, clock, log, metrics));
+  }
+  health.WatchConfiguration([this]() -> base::Status {
+    LOQUAT_TRY(live_config->last_reload());
+    return etcd ? etcd->status() : base::Status();
+  });
   return {};
 }
 
@@ -368,11 +384,12 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   }
   ReserveFiles(options.value.server, parts->log);
   LOQUAT_TRY(parts->OpenCallbacks());
+  const std::int64_t etcd_revision = sources.layer_revision;
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
   // From here on there is something to stop.
   std::unique_ptr<Server> server(new Server(std::move(parts)));
-  LOQUAT_TRY(server->parts_->StartServing(begin));
+  LOQUAT_TRY(server->parts_->StartServing(begin, etcd_revision));
   return server;
 }
 

@@ -32,6 +32,7 @@ boost::asio::awaitable<HealthReport> Health::Check(const base::CallContext& call
   HealthReport report;
   report.ready = Ready();
   if (sessions_ != nullptr) report.sessions = sessions_->health().status;
+  if (configuration_) report.configuration = configuration_();
   const auto assistant = pipeline_.settings()->assistant;
   report.model = assistant->name;
   base::CallContext canary_call = call;

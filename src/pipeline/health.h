@@ -8,7 +8,9 @@
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "base/call_context.h"
 #include "base/clock.h"
@@ -21,7 +23,9 @@ namespace loquat::pipeline {
 struct HealthReport {
   base::Status ready;
   base::Status canary;
-  base::Status sessions;  // An error alone does not make the server unready.
+  // An error of these alone does not make the server unready.
+  base::Status sessions;
+  base::Status configuration;
   double canary_us = 0;
   std::string model;
 };
@@ -33,6 +37,8 @@ class Health {
          const context::SessionStore* sessions = nullptr)
       : pipeline_(pipeline), models_(models), clock_(clock), sessions_(sessions) {}
 
+  // Says whether the configuration in force is the one that is wanted. Before requests come, once.
+  void WatchConfiguration(std::function<base::Status()> status) { configuration_ = std::move(status); }
   // Once this server drains it is never ready again.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
   // Errors: unavailable "draining", "engine_stalled" with the name of the first model that does not answer, or
@@ -48,6 +54,7 @@ class Health {
   const ModelSet& models_;
   const base::Clock& clock_;
   const context::SessionStore* const sessions_;
+  std::function<base::Status()> configuration_;  // Empty: always well. Thread-safe.
   // Relaxed: a flag that orders nothing else.
   std::atomic<bool> draining_{false};
 };
