@@ -62,9 +62,10 @@ void ReloadReport::Changed(Source source, const std::vector<Change>& changes,
     std::string& list = change.needs_restart ? later : now;
     list.append(list.empty() ? "" : ", ").append(change.path);
   }
-  const std::string_view from = source == Source::kFile ? std::string_view(file_) : kLayerName;
-  logger_.Info("configuration reloaded", {{"file", from}, {"changed", now}});
-  if (!later.empty()) logger_.Warn("configuration changes wait for a restart", {{"file", from}, {"keys", later}});
+  const observe::Field from =
+      source == Source::kFile ? observe::Field("file", file_) : observe::Field("source", kLayerName);
+  logger_.Info("configuration reloaded", {from, {"changed", now}});
+  if (!later.empty()) logger_.Warn("configuration changes wait for a restart", {from, {"keys", later}});
   for (const std::string& warning : warnings) logger_.Warn("configuration warning", {{"warning", warning}});
 }
 

@@ -46,7 +46,7 @@ base::Result<KeySpace> AskAll(Client& client, const EtcdOptions& options, const 
 
 // 2026-11-21 19:36:10 UTC
 std::string TimeText(base::WallTime time) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", std::chrono::floor<std::chrono::seconds>(time));
 }
 
 }  // namespace

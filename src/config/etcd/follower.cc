@@ -114,7 +114,7 @@ void Follower::Ended(const base::Error& why) {
   if (why.reason == kStopped) return;
   restarts_.With({std::string(RestartReason(why))}).Increment();
   const bool content = why.reason == "too_many_keys" || why.reason == "too_many_bytes";
-  if (!std::exchange(told_away_, true)) {
+  if (std::exchange(told_, Told::kAway) != Told::kAway) {
     parts_.log.Warn("etcd is not followed, what was taken from it last stays; it is tried again",
                     {{"error", why.message}, {"reason", RestartReason(why)}});
   } else {
@@ -186,8 +186,9 @@ base::Status Follower::TakeMessage(WatchMessage message) {
     connected_.Set(1);
     SetStatus({});
     watched_since_ = parts_.clock.Now();
-    if (std::exchange(told_away_, false)) {
-      parts_.log.Info("etcd is followed again", {{"revision", message.revision}});
+    if (std::exchange(told_, Told::kFollowed) != Told::kFollowed) {
+      parts_.log.Info("etcd is followed",
+                      {{"endpoint", parts_.client.endpoint(endpoint_)}, {"revision", message.revision}});
     }
   }
   if (message.progress && pieces_.empty()) space_.Advance(message.revision);

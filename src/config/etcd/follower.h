@@ -89,7 +89,8 @@ class Follower {
   std::size_t endpoint_ = 0;
   bool lost_ = false;                             // The store began again, and has no key yet.
   std::optional<base::TimePoint> watched_since_;  // Of this session.
-  bool told_away_ = false;                        // The log has it that etcd is away.
+  enum class Told : std::uint8_t { kNothing, kFollowed, kAway };
+  Told told_ = Told::kNothing;  // What the log says of etcd.
   base::Backoff backoff_;
 
   std::atomic<std::int64_t> saved_ms_{0};  // Wall time of the snapshot; 0: none. Relaxed: orders nothing.
