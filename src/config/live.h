@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -75,6 +76,14 @@ class LiveConfig {
     return live;
   }
 
+  // What the keys alone do not tell: an error refuses a change as one of the keys would. Called with one change at a
+  // time, before it is in force; calls nothing of this.
+  using Approve = std::function<base::Status(const Loaded<T>& fresh)>;
+  void RequireApproval(Approve approve) LOQUAT_EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    approve_ = std::move(approve);
+  }
+
   SnapshotHolder<T>& snapshots() { return snapshots_; }
   const SnapshotHolder<T>& snapshots() const { return snapshots_; }
 
@@ -119,11 +128,14 @@ class LiveConfig {
   // Finds what of the sources stands, swaps to it and says so.
   Verdict Settle(Source cause, bool report_unchanged) LOQUAT_REQUIRES(mutex_) {
     std::optional<Loaded<T>> stands;
+    const Approve approve = approve_;
     const Verdict verdict = reconciler_.Settle([&](const std::string& file, const LayerPtr& layer) -> base::Status {
       Sources sources = sources_;
       sources.file_text = file;
       sources.layer = layer;
-      LOQUAT_ASSIGN(stands, Load<T>(sources));
+      LOQUAT_ASSIGN(Loaded<T> loaded, Load<T>(sources));
+      if (approve) LOQUAT_TRY(approve(loaded));
+      stands = std::move(loaded);
       return {};
     });
     report_.Take(cause, verdict);
@@ -161,6 +173,7 @@ class LiveConfig {
   SnapshotHolder<T> snapshots_;
   mutable base::Mutex mutex_;  // One reload at a time.
   Reconciler reconciler_ LOQUAT_GUARDED_BY(mutex_);
+  Approve approve_ LOQUAT_GUARDED_BY(mutex_);
   Origins origins_ LOQUAT_GUARDED_BY(mutex_);
   std::unique_ptr<FileWatcher> watcher_;  // Last: its thread uses the rest.
 };

@@ -215,6 +215,79 @@ TEST_F(LiveConfigTest, CatchesUpWithAChangeSinceTheFirstLoad) {
   EXPECT_THAT(registry_.Text(), HasSubstr("result=\"unchanged\"} 0\n"));
 }
 
+LayerPtr LayerOf(const std::vector<std::pair<std::string, std::string>>& texts, std::int64_t revision = 1) {
+  auto layer = std::make_shared<Layer>();
+  layer->source = "etcd key /p/";
+  for (const auto& [path, text] : texts) {
+    layer->entries[path] = {.text = text, .problem = {}, .revision = revision};
+  }
+  return layer;
+}
+
+TEST_F(LiveConfigTest, ALayerOverrulesTheFileAndARefusedOneChangesNothing) {
+  EditInPlace(file_, "level: 2\n");
+  Start();
+  EXPECT_TRUE(live_->TakeLayer(LayerOf({{"level", "7"}})).has_value());
+  EXPECT_EQ(Level(), 7);
+  const base::Status refused = live_->TakeLayer(LayerOf({{"level", "1000"}}, 2));
+  EXPECT_THAT(refused.error().message, HasSubstr("etcd key /p/level:1:1: level: got \"1000\""));
+  EXPECT_EQ(Level(), 7);
+  EXPECT_EQ(live_->layer()->entries.at("level").text, "7");
+  EXPECT_EQ(live_->last_reload(), refused);
+  EXPECT_THAT(registry_.Text(), HasSubstr("last_reload_success 0\n"));
+  // A good file is taken, and does not hide it.
+  EditInPlace(file_, "name: y\n");
+  EXPECT_TRUE(live_->Reload().has_value());
+  EXPECT_EQ(live_->last_reload(), refused);
+  EXPECT_TRUE(live_->TakeLayer(LayerOf({})).has_value());
+  EXPECT_EQ(Level(), 1);
+  EXPECT_TRUE(live_->last_reload().has_value());
+  logger_->Flush();
+  EXPECT_EQ(lines_.Count("configuration change refused"), 1u);
+}
+
+TEST_F(LiveConfigTest, AFileThatIsGoneStaysToldUntilItIsBack) {
+  EditInPlace(file_, "level: 2\n");
+  Start();
+  fs::remove(file_);
+  EXPECT_FALSE(live_->Reload().has_value());
+  EXPECT_TRUE(live_->TakeLayer(LayerOf({{"level", "7"}})).has_value());
+  EXPECT_EQ(Level(), 7);
+  EXPECT_EQ(live_->last_reload().error().code, base::Code::kNotFound);
+  EditInPlace(file_, "level: 3\n");
+  EXPECT_TRUE(Becomes([this] { return live_->last_reload().has_value(); }));
+}
+
+TEST_F(LiveConfigTest, ChangesOfFileAndLayerAtTheSameTimeLoseNeither) {
+  EditInPlace(file_, "level: 1\n");
+  Start();
+  for (int round = 2; round <= 40; ++round) {
+    std::jthread layer([&] {
+      EXPECT_TRUE(live_->TakeLayer(LayerOf({{"name", "n" + std::to_string(round)}}, round)).has_value());
+    });
+    ASSERT_TRUE(base::WriteFileAtomically(file_, "level: " + std::to_string(round) + "\n").has_value());
+    EXPECT_TRUE(live_->Reload().has_value());
+    layer.join();
+    EXPECT_EQ(Level(), round);
+    EXPECT_EQ(live_->snapshots().Get()->name, "n" + std::to_string(round));
+  }
+}
+
+TEST_F(LiveConfigTest, WhatTheOwnerDoesNotApproveIsRefused) {
+  EditInPlace(file_, "level: 2\n");
+  Start();
+  live_->RequireApproval([](const Loaded<Options>& fresh) -> base::Status {
+    if (fresh.value.level == 50) return base::InvalidArgument("not fifty, at " + fresh.origins.at("level"));
+    return {};
+  });
+  EXPECT_THAT(live_->TakeLayer(LayerOf({{"level", "50"}})).error().message,
+              HasSubstr("not fifty, at etcd key /p/level:1:1"));
+  EXPECT_EQ(Level(), 2);
+  EditInPlace(file_, "level: 50\n");
+  EXPECT_FALSE(live_->Reload().has_value());
+  EXPECT_EQ(Level(), 2);
+}
+
 TEST_F(LiveConfigTest, WithoutAFileThereIsNothingToWatch) {
   file_.clear();
   Start();
