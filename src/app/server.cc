@@ -188,6 +188,7 @@ struct Server::Parts {
   base::Status OpenCallbacks();
   base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
   base::Status FollowEtcd(std::int64_t known_revision);
+  base::Status Approve(const config::Loaded<Options>& fresh) const;
   void Reload(const Options& fresh);
 
   const Options options;  // As at start; what a reload changes is in the pipeline's settings.
@@ -306,6 +307,7 @@ base::Status Server::Parts::OpenCallbacks() {
 
 base::Status Server::Parts::FollowConfig(config::Loaded<Options> loaded, config::Sources sources) {
   LOQUAT_ASSIGN(live_config, config::LiveConfig<Options>::Start(std::move(sources), std::move(loaded), log, metrics));
+  live_config->RequireApproval([this](const auto& fresh) { return Approve(fresh); });
   reloads = live_config->snapshots().Subscribe([this](const auto&, const auto& after) { Reload(*after); });
   (void)live_config->CatchUp().has_value();  // The log and the metrics have it.
   return {};
@@ -323,6 +325,16 @@ base::Status Server::Parts::FollowEtcd(std::int64_t known_revision) {
   return {};
 }
 
+// Whether the reply policy is right for this assistant. One that comes with other models waits with them for a restart.
+base::Status Server::Parts::Approve(const config::Loaded<Options>& fresh) const {
+  const bool same_models =
+      std::ranges::equal(fresh.value.models, options.models, {}, &EngineModelOptions::name, &EngineModelOptions::name);
+  if (!same_models) return {};
+  const auto reply = pipeline::ReplyRule::Create(fresh.value.reply, models.set(), *understand.settings()->assistant);
+  if (!reply.has_value()) return AtOrigin(reply.error(), fresh.origins);
+  return {};
+}
+
 // What may change while serving; the keys marked NeedsRestart wait for the next start.
 void Server::Parts::Reload(const Options& fresh) {
   const auto before = understand.settings();
@@ -330,7 +342,7 @@ void Server::Parts::Reload(const Options& fresh) {
   settings.encoders = before->encoders;
   auto reply = pipeline::ReplyRule::Create(fresh.reply, models.set(), *before->assistant);
   if (!reply.has_value()) {
-    // The file is right by itself, but it speaks of a model that this process does not run or of another assistant.
+    // It speaks of models that wait for a restart.
     log.Error("the reply policy stays as it was",
               {{"key", KeyOf(reply.error().param)}, {"error", reply.error().message}});
   }
