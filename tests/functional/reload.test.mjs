@@ -5,6 +5,9 @@ import fs from 'node:fs';
 import http from 'node:http';
 import {test} from 'node:test';
 import {frameOf, request, understand} from '../support/http.mjs';
+import {LiveClient} from '../support/live.mjs';
+import {testModel} from '../support/model.mjs';
+import {scratchPath} from '../support/paths.mjs';
 import {configText, startServer} from '../support/server.mjs';
 import {until} from '../support/wait.mjs';
 
@@ -151,3 +154,38 @@ test('Rasa #3910: a reload under load fails no request, and endpoints answer whi
     assert.ok(seen.answers > 100, `${seen.answers} answers`);
   }
 }));
+
+test('the words of domain.yml follow the file under load, and a bad file changes nothing', async () => {
+  const model = scratchPath('model');
+  fs.cpSync(await testModel(), model, {recursive: true});
+  const file = `${model}/domain.yml`;
+  const before = fs.readFileSync(file, 'utf8');
+  const say = (words) => before.replace(/^ {2}greet:\n(?: {4}.*\n)+/m, `  greet: {en: ["${words}"], zh: ["${words}"]}\n`);
+  assert.notEqual(say('x'), before, 'the domain greets');
+  await withServer({model}, async (server) => {
+    const live = await LiveClient.connect(server, {reply: true});
+    let going = true;
+    const failures = [];
+    const load = Promise.all([0, 1, 2, 3].map(async () => {
+      while (going && failures.length === 0) {
+        const answer = await understand(server, {text: 'hello', reply: true}).catch((error) => ({text: error.message}));
+        if (answer.status !== 200) failures.push(answer.text);
+      }
+    }));
+    for (const words of ['First words.', 'Second words.']) {
+      fs.writeFileSync(file, say(words));
+      await until(`"${words}" over HTTP`, async () => (await frameOf(server, {text: 'hello', reply: true})).reply.text === words);
+      live.final('hello');
+      assert.equal((await live.take('reply')).text, words);
+    }
+    fs.writeFileSync(file, 'version: "1"\nintents:\n  greet: {kind: sunny}\n');
+    await server.waitLog(/the domain stays as it was.*domain\.yml:3/);
+    assert.equal((await frameOf(server, {text: 'hello', reply: true})).reply.text, 'Second words.');
+    going = false;
+    await load;
+    assert.deepEqual(failures, []);
+    await live.close();
+    const metrics = (await request(server, 'GET', '/metrics')).text;
+    assert.match(metrics, /^loquat_domain_reloads_total\{outcome="error"\} 1$/m);
+  });
+});
