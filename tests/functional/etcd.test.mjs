@@ -134,7 +134,7 @@ test('etcd is killed and comes back: with its data, and without', async () => {
   await untilWell(server);
   await etcd.put('understand/ranking_max', 2);
   await untilRanking(server, 2);
-  // Stopped in the middle: silence is noticed, and what was written meanwhile is caught up with.
+  // As after a lost disk.
   await etcd.kill();
   await etcd.restart({loseData: true});
   await server.waitLog(/etcd has lost its data/);
