@@ -60,11 +60,12 @@ base::Status Server::Parts::ListenGrpc() {
 
 base::Status Server::Parts::StartServing(base::TimePoint begin, std::int64_t etcd_revision) {
   if (*redis_sessions != nullptr) (*redis_sessions)->Start(loops);
+  // What is watched is known before anybody can ask after it.
+  LOQUAT_TRY(FollowEtcd(etcd_revision));
+  LOQUAT_TRY(FollowDomain());
   LOQUAT_TRY(ListenGrpc());
   // Last of the listeners: callbacks must not call this server itself.
   if (callback_delivery) LOQUAT_TRY(callback_delivery->Start(listeners));
-  LOQUAT_TRY(FollowEtcd(etcd_revision));
-  LOQUAT_TRY(FollowDomain());
   // Before the loops run: /debug/vars reads them on an I/O thread.
   started_at = begin;
   start_ms = std::chrono::duration<double, std::milli>(clock.Now() - begin).count();

@@ -27,9 +27,11 @@ base::Status Server::Parts::FollowEtcd(std::int64_t known_revision) {
   if (!options.etcd.endpoints.empty()) {
     LOQUAT_ASSIGN(etcd, EtcdConfig::Start(options.etcd, known_revision, *live_config, clock, log, metrics));
   }
-  health.WatchConfiguration([this]() -> base::Status {
-    LOQUAT_TRY(live_config->last_reload());
-    return etcd ? etcd->status() : base::Status();
+  // Whether the configuration in force is the one that is wanted.
+  health.Watch([this]() -> pipeline::PartHealth {
+    base::Status reloaded = live_config->last_reload();
+    if (!reloaded.has_value()) return {.status = std::move(reloaded)};
+    return {.status = etcd ? etcd->status() : base::Status()};
   });
   return {};
 }

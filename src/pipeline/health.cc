@@ -25,6 +25,10 @@ base::Status Health::Ready() const {
     context::SessionStoreHealth sessions = sessions_->health();
     if (!sessions.usable) return std::move(sessions.status);
   }
+  for (const auto& health : parts_) {
+    PartHealth part = health();
+    if (!part.usable) return std::move(part.status);
+  }
   return {};
 }
 
@@ -32,7 +36,9 @@ boost::asio::awaitable<HealthReport> Health::Check(const base::CallContext& call
   HealthReport report;
   report.ready = Ready();
   if (sessions_ != nullptr) report.sessions = sessions_->health().status;
-  if (configuration_) report.configuration = configuration_();
+  for (const auto& health : parts_) {
+    if (report.part.has_value()) report.part = health().status;
+  }
   const auto assistant = pipeline_.settings()->assistant;
   report.model = assistant->name;
   base::CallContext canary_call = call;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/call_context.h"
 #include "base/clock.h"
@@ -20,12 +21,17 @@
 
 namespace loquat::pipeline {
 
+// A part that this server has beside its road, as a consumer of another system.
+struct PartHealth {
+  base::Status status;  // An error: something is wrong.
+  bool usable = true;   // This server is of use all the same.
+};
+
 struct HealthReport {
   base::Status ready;
   base::Status canary;
-  // An error of these alone does not make the server unready.
-  base::Status sessions;
-  base::Status configuration;
+  base::Status sessions;  // An error alone does not make the server unready.
+  base::Status part;      // Nor does this: of the first part that is not well.
   double canary_us = 0;
   std::string model;
 };
@@ -37,12 +43,12 @@ class Health {
          const context::SessionStore* sessions = nullptr)
       : pipeline_(pipeline), models_(models), clock_(clock), sessions_(sessions) {}
 
-  // Says whether the configuration in force is the one that is wanted. Before requests come, once.
-  void WatchConfiguration(std::function<base::Status()> status) { configuration_ = std::move(status); }
+  // REQUIRES: called before the first question. `health` may be asked on any thread.
+  void Watch(std::function<PartHealth()> health) { parts_.push_back(std::move(health)); }
   // Once this server drains it is never ready again.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
   // Errors: unavailable "draining", "engine_stalled" with the name of the first model that does not answer, or
-  // "session_store_away" where requests with a session are refused for it.
+  // "session_store_away" where requests with a session are refused for it; that of a part which is not usable.
   base::Status Ready() const;
   // The canary has kCanaryTimeout, and no session.
   boost::asio::awaitable<HealthReport> Check(const base::CallContext& call);
@@ -54,7 +60,7 @@ class Health {
   const ModelSet& models_;
   const base::Clock& clock_;
   const context::SessionStore* const sessions_;
-  std::function<base::Status()> configuration_;  // Empty: always well. Thread-safe.
+  std::vector<std::function<PartHealth()>> parts_;  // Constant while serving.
   // Relaxed: a flag that orders nothing else.
   std::atomic<bool> draining_{false};
 };

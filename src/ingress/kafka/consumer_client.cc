@@ -1,0 +1,136 @@
+#include "ingress/kafka/consumer_client.h"
+
+#include <array>
+#include <utility>
+
+#include "ingress/kafka/client_properties.h"
+
+namespace loquat::ingress::kafka {
+namespace {
+
+constexpr std::chrono::milliseconds kCloseStep{50};
+
+struct Opaque {
+  ConsumerEvents* events;
+  observe::Logger* log;
+};
+
+Opaque& Of(void* opaque) {
+  return *static_cast<Opaque*>(opaque);
+}
+
+std::vector<std::int32_t> IdsOf(const rd_kafka_topic_partition_list_t& list) {
+  std::vector<std::int32_t> ids;
+  for (int i = 0; i < list.cnt; ++i) ids.push_back(list.elems[i].partition);
+  return ids;
+}
+
+}  // namespace
+
+void ForwardLog(observe::Logger& log, int level, const char* facility, const char* text) {
+  log.Debug("librdkafka", {{"level", level}, {"facility", facility}, {"text", text}});
+}
+
+base::Result<std::unique_ptr<ConsumerClient>> ConsumerClient::Open(const KafkaOptions& options, Wakeup& wakeup,
+                                                                   ConsumerEvents& events, observe::Logger& log) {
+  LOQUAT_ASSIGN(Conf conf, ConsumerConf(options));
+  auto opaque = std::make_unique<Opaque>(Opaque{&events, &log});
+  rd_kafka_conf_set_opaque(conf.get(), opaque.get());
+  rd_kafka_conf_set_rebalance_cb(conf.get(), &ConsumerClient::Rebalance);
+  rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* text, void* of) {
+    Of(of).events->OnConsumerError(static_cast<rd_kafka_resp_err_t>(error), text);
+  });
+  rd_kafka_conf_set_stats_cb(conf.get(), [](rd_kafka_t*, char* json, std::size_t bytes, void* of) {
+    Of(of).events->OnStats({json, bytes});
+    return 0;  // librdkafka frees it.
+  });
+  rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t* client, int level, const char* facility, const char* text) {
+    ForwardLog(*Of(rd_kafka_opaque(client)).log, level, facility, text);
+  });
+  std::array<char, 512> why{};
+  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size());
+  if (client == nullptr) return base::Internal(std::string("the Kafka consumer cannot be made: ") + why.data());
+  (void)conf.release();
+  rd_kafka_poll_set_consumer(client);
+  (void)opaque.release();
+  std::unique_ptr<ConsumerClient> made(new ConsumerClient(client, options.input, wakeup, events));
+  PartitionList topics(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(topics.get(), options.input.c_str(), RD_KAFKA_PARTITION_UA);
+  if (const rd_kafka_resp_err_t error = rd_kafka_subscribe(client, topics.get()); error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return base::Internal(std::string("the Kafka topic cannot be subscribed to: ") + rd_kafka_err2str(error));
+  }
+  return made;
+}
+
+ConsumerClient::ConsumerClient(rd_kafka_t* client, std::string topic, Wakeup& wakeup, ConsumerEvents& events)
+    : client_(client),
+      topic_(std::move(topic)),
+      wakeup_(wakeup),
+      events_(events),
+      records_(rd_kafka_queue_get_consumer(client)),
+      commits_(rd_kafka_queue_new(client)) {
+  wakeup_.ListenTo(*records_);
+  wakeup_.ListenTo(*commits_);
+}
+
+ConsumerClient::~ConsumerClient() {
+  wakeup_.Forget(*records_);
+  wakeup_.Forget(*commits_);
+  records_.reset();
+  commits_.reset();
+  const std::unique_ptr<Opaque> opaque(&Of(rd_kafka_opaque(client_)));
+  // Close has left the group; where it could not, the broker notices by the session's timeout.
+  rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+Message ConsumerClient::Poll() {
+  return Message(rd_kafka_consumer_poll(client_, 0));
+}
+
+void ConsumerClient::Rebalance(rd_kafka_t* client, rd_kafka_resp_err_t kind, rd_kafka_topic_partition_list_t* list,
+                               void* opaque) {
+  ConsumerEvents& events = *Of(opaque).events;
+  KafkaError error;
+  if (kind == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    events.OnAssigned(IdsOf(*list));
+    error.reset(rd_kafka_incremental_assign(client, list));
+  } else if (kind == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+    events.OnRevoked(IdsOf(*list), rd_kafka_assignment_lost(client) != 0);
+    error.reset(rd_kafka_incremental_unassign(client, list));
+  } else {
+    events.OnConsumerError(kind, rd_kafka_err2str(kind));
+    (void)rd_kafka_assign(client, nullptr);
+  }
+  if (error != nullptr) events.OnConsumerError(rd_kafka_error_code(error.get()), rd_kafka_error_string(error.get()));
+}
+
+void ConsumerClient::Commit(const rd_kafka_topic_partition_list_t& list) {
+  // Without a callback the answer comes as an event.
+  const rd_kafka_resp_err_t error = rd_kafka_commit_queue(client_, &list, commits_.get(), nullptr, nullptr);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) events_.OnCommitted(error, nullptr);
+}
+
+void ConsumerClient::PollCommits(std::chrono::milliseconds most) {
+  const Event event(rd_kafka_queue_poll(commits_.get(), static_cast<int>(most.count())));
+  if (event == nullptr || rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_OFFSET_COMMIT) return;
+  events_.OnCommitted(rd_kafka_event_error(event.get()), rd_kafka_event_topic_partition_list(event.get()));
+}
+
+std::int64_t ConsumerClient::EndOf(std::int32_t partition) const {
+  std::int64_t low = -1;
+  std::int64_t high = -1;
+  const auto error = rd_kafka_get_watermark_offsets(client_, topic_.c_str(), partition, &low, &high);
+  return error == RD_KAFKA_RESP_ERR_NO_ERROR ? high : -1;
+}
+
+void ConsumerClient::Close(std::chrono::milliseconds most) {
+  const Queue last(rd_kafka_queue_new(client_));
+  const KafkaError error(rd_kafka_consumer_close_queue(client_, last.get()));
+  if (error != nullptr) return;
+  for (auto left = most; rd_kafka_consumer_closed(client_) == 0 && left > std::chrono::milliseconds(0);
+       left -= kCloseStep) {
+    (void)rd_kafka_queue_poll_callback(last.get(), static_cast<int>(kCloseStep.count()));
+  }
+}
+
+}  // namespace loquat::ingress::kafka
