@@ -269,6 +269,7 @@ void Declare(config::Section<Options>& section) {
   section.Sub("resume", &Options::resume).NeedsRestart().Help("Streams that a client may drop and take up again.");
   section.Sub("websocket", &Options::websocket).Help("The WebSocket of /v1/stream.");
   section.Sub("grpc", &Options::grpc).Help("The gRPC server.");
+  section.Sub("kafka", &Options::kafka).Help("Records of a Kafka topic, answered to another one.");
   section.Sub("log", &Options::log).Help("The structured log.");
   section.Sub(config::etcd::kSectionName, &Options::etcd)
       .Help("Configuration from etcd, over the file's; this section itself is not read from there.");

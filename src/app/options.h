@@ -19,6 +19,7 @@
 #include "ingress/grpc/grpc_options.h"
 #include "ingress/http/router.h"
 #include "ingress/http/understand_body.h"
+#include "ingress/kafka/kafka_options.h"
 #include "ingress/stream/event_log.h"
 #include "net/websocket_options.h"
 #include "observe/log.h"
@@ -131,6 +132,7 @@ struct Options {
   ingress::StreamLogsOptions resume;
   net::WebSocketOptions websocket;
   ingress::GrpcOptions grpc;
+  ingress::KafkaOptions kafka;
   LogOptions log;
   config::etcd::EtcdOptions etcd;
 };

@@ -58,11 +58,23 @@ base::Status Server::Parts::ListenGrpc() {
   return {};
 }
 
+base::Status Server::Parts::JoinKafka() {
+  if (options.kafka.brokers.empty()) return {};
+  const ingress::UnderstandBodyLimits limits{.text_bytes_max = options.understand.text_bytes_max};
+  LOQUAT_ASSIGN(
+      kafka, ingress::KafkaIngress::Start(
+                 options.kafka, limits,
+                 {.understand = understand, .callbacks = callbacks, .clock = clock, .log = log, .metrics = metrics}));
+  health.Watch([this] { return kafka->health(); });
+  return {};
+}
+
 base::Status Server::Parts::StartServing(base::TimePoint begin, std::int64_t etcd_revision) {
   if (*redis_sessions != nullptr) (*redis_sessions)->Start(loops);
   // What is watched is known before anybody can ask after it.
   LOQUAT_TRY(FollowEtcd(etcd_revision));
   LOQUAT_TRY(FollowDomain());
+  LOQUAT_TRY(JoinKafka());
   LOQUAT_TRY(ListenGrpc());
   // Last of the listeners: callbacks must not call this server itself.
   if (callback_delivery) LOQUAT_TRY(callback_delivery->Start(listeners));
@@ -87,6 +99,8 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() {
   // Its calls end on the loops.
   parts_->grpc.reset();
+  // Its records end on loops of its own, with the engines there.
+  if (parts_->kafka) parts_->kafka->Drain(std::chrono::milliseconds(0));
   // Engines keep no coroutine of a loop that is about to stop.
   parts_->generate.Stop();
   parts_->embed.Stop();
@@ -164,7 +178,15 @@ net::DrainReport Server::Drain() {
   std::size_t calls_cut = 0;
   std::jthread grpc;
   if (parts_->grpc != nullptr) grpc = std::jthread([&] { calls_cut = parts_->grpc->Drain(timeout); });
+  std::size_t records_left = 0;
+  std::jthread kafka;
+  if (parts_->kafka != nullptr) kafka = std::jthread([&] { records_left = parts_->kafka->Drain(timeout); });
   net::DrainReport report = parts_->http.Drain(timeout);
+  if (kafka.joinable()) kafka.join();
+  if (records_left > 0) {
+    parts_->log.Warn("records of Kafka are left; they are answered by whoever has their partition next",
+                     {{"records", records_left}});
+  }
   if (grpc.joinable()) grpc.join();
   report.exchanges_cut += calls_cut;
   if (parts_->callback_delivery) {

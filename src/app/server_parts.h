@@ -20,6 +20,7 @@
 #include "base/mutex.h"
 #include "config/file_watcher.h"
 #include "config/live.h"
+#include "ingress/kafka/kafka_ingress.h"
 #include "net/event_loop.h"
 #include "net/net_metrics.h"
 #include "observe/process_metrics.h"
@@ -75,6 +76,7 @@ struct Server::Parts {
   ServerVars VarsNow() const;
   base::Status Listen();
   base::Status ListenGrpc();
+  base::Status JoinKafka();
   base::Status StartServing(base::TimePoint begin, std::int64_t etcd_revision);
   base::Status TakeModels();
   base::Status OpenCallbacks();
@@ -111,6 +113,7 @@ struct Server::Parts {
   net::HttpServer http;
   std::unique_ptr<ingress::GrpcServer> grpc;            // Null where it is not configured.
   std::unique_ptr<CallbackDelivery> callback_delivery;  // Null: none is configured.
+  std::unique_ptr<ingress::KafkaIngress> kafka;         // Null: it is not configured.
   std::unique_ptr<config::LiveConfig<Options>> live_config;
   config::SnapshotHolder<Options>::Subscription reloads;
   std::unique_ptr<EtcdConfig> etcd;  // Null: none is configured.
