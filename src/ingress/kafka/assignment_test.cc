@@ -101,6 +101,9 @@ TEST(ClientStats, BrokersThatAreUpAreCounted) {
       parser);
   ASSERT_TRUE(stats.has_value());
   EXPECT_EQ(stats->brokers_up, 2U);
+  EXPECT_FALSE(stats->group_steady);
+  EXPECT_TRUE(ReadStats(R"({"brokers":{},"cgrp":{"state":"up","join_state":"steady"}})", parser)->group_steady);
+  EXPECT_FALSE(ReadStats(R"({"brokers":{},"cgrp":{"state":"up","join_state":"wait-join"}})", parser)->group_steady);
   EXPECT_FALSE(ReadStats("{}", parser).has_value());
   EXPECT_FALSE(ReadStats(R"({"brokers":{"a":{}}})", parser).has_value());
 }

@@ -46,7 +46,7 @@ constexpr auto kRefused = std::to_array<Refusal>({
     {"transaction.timeout.ms", "results are not produced in transactions"},
     {"message.timeout.ms", "it is `kafka.produce_timeout`"},
     {"delivery.timeout.ms", "it is `kafka.produce_timeout`"},
-    {"statistics.interval.ms", "health is read from it"},
+    {"statistics.interval.ms", "it is `kafka.commit_interval`"},
     {"message.max.bytes", kBytes},
     {"fetch.message.max.bytes", kBytes},
     {"max.partition.fetch.bytes", kBytes},
@@ -97,7 +97,6 @@ base::Result<Conf> CommonConf(const KafkaOptions& options) {
   LOQUAT_TRY(SetAll(*conf, options.properties));
   LOQUAT_TRY(SetAll(*conf, options.secrets));
   LOQUAT_TRY(Set(*conf, "bootstrap.servers", options.brokers));
-  LOQUAT_TRY(Set(*conf, "statistics.interval.ms", "1000"));
   LOQUAT_TRY(Set(*conf, "message.max.bytes", std::to_string(options.record_bytes_max + kDeadLetterHeaderBytesMax)));
   return conf;
 }
@@ -132,6 +131,8 @@ base::Result<Conf> ConsumerConf(const KafkaOptions& options) {
   if (!options.properties.contains("auto.offset.reset")) LOQUAT_TRY(Set(*conf, "auto.offset.reset", "earliest"));
   LOQUAT_TRY(Set(*conf, "group.id", options.group));
   LOQUAT_TRY(Set(*conf, "enable.auto.commit", "false"));
+  // Commits follow the statistics (Worker::OnStats).
+  LOQUAT_TRY(Set(*conf, "statistics.interval.ms", std::to_string(options.commit_interval.count())));
   LOQUAT_TRY(Set(*conf, "enable.auto.offset.store", "false"));
   LOQUAT_TRY(Set(*conf, "partition.assignment.strategy", "cooperative-sticky"));
   LOQUAT_TRY(

@@ -13,6 +13,11 @@ base::Result<ClientStats> ReadStats(std::string_view json, base::JsonParser& par
     // UPDATE: connected, and asked for its version again.
     if (state == "UP" || state == "UPDATE") ++stats.brokers_up;
   }
+  if (fields.Has("cgrp")) {
+    LOQUAT_ASSIGN(const base::JsonObject group, fields.Find("cgrp").AsObject());
+    LOQUAT_ASSIGN(const std::string_view join_state, group.Find("join_state").AsString());
+    stats.group_steady = join_state == "steady";
+  }
   return stats;
 }
 

@@ -12,6 +12,7 @@ namespace loquat::ingress::kafka {
 
 struct ClientStats {
   std::size_t brokers_up = 0;
+  bool group_steady = false;  // No rebalance is under way. Of a consumer.
 };
 
 // Errors: internal for what is no such JSON.

@@ -84,7 +84,6 @@ void Worker::Round() {
   RunTimers();
   PollRecords();
   UpdatePauses();
-  CommitIfDue();
   consumer_->PollCommits(milliseconds(0));
   UpdateGauges();
 }
@@ -143,10 +142,8 @@ void Worker::UpdatePauses() {
   if (resume != nullptr) consumer_->Resume(*resume);
 }
 
-void Worker::CommitIfDue() {
-  const base::TimePoint now = clock_.Now();
-  if (committing_ || now < commit_at_) return;
-  commit_at_ = now + options_.commit_interval;
+void Worker::Commit() {
+  if (committing_) return;
   const PartitionList list = assignment_.ToCommit();
   if (list == nullptr) return;
   committing_ = true;
@@ -195,10 +192,11 @@ void Worker::WaitForRunning(const std::vector<std::int32_t>& partitions) {
 }
 
 void Worker::Finish() {
-  if (const PartitionList list = assignment_.ToCommit()) {
-    consumer_->Commit(*list);
-    committing_ = true;
+  // First the answer to the one under way, for what was done since is not in it.
+  for (auto left = kCommitWait; committing_ && left > milliseconds(0); left -= kWaitStep) {
+    consumer_->PollCommits(kWaitStep);
   }
+  Commit();
   for (auto left = kCommitWait; committing_ && left > milliseconds(0); left -= kWaitStep) {
     consumer_->PollCommits(kWaitStep);
   }
@@ -282,6 +280,9 @@ void Worker::OnStats(std::string_view json) {
   if (!stats.has_value()) return;
   metrics_.brokers_up.Set(static_cast<double>(stats->brokers_up));
   parts_.status.SetBrokersUp(stats->brokers_up);
+  // While members join, a broker answers a commit behind the join, and then for a generation that is past: librdkafka
+  // takes the whole assignment for lost. Nothing but the statistics tells that the group is steady, and they are fresh.
+  if (stats->group_steady) Commit();
 }
 
 void Worker::OnProducerError(rd_kafka_resp_err_t error, std::string_view text) {

@@ -70,7 +70,7 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   void PollRecords();
   void UpdatePauses();
   bool Full() const;
-  void CommitIfDue();
+  void Commit();
   void UpdateGauges();
   void ReplaceBrokenProducer();
   void WaitForRunning(const std::vector<std::int32_t>& partitions);
@@ -120,7 +120,6 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   std::optional<base::TimePoint> full_since_;
   bool all_paused_ = false;
   bool committing_ = false;
-  base::TimePoint commit_at_;
   base::TimePoint gauges_at_;
   std::uint64_t backoff_seed_ = 0;
   std::size_t left_ = 0;
