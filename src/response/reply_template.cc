@@ -30,9 +30,9 @@ struct ReplyTemplate::Compiler {
     if (end == std::string_view::npos) return Fail("'{' without '}'; write '{{' for the sign itself");
     const std::string_view name = source.substr(at + 1, end - at - 1);
     const bool good = !name.empty() && std::ranges::all_of(name, [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
     });
-    if (!good) return Fail("a placeholder is {name} with lower-case letters, digits and _");
+    if (!good) return Fail("a placeholder is {name} with lower-case letters, digits, _ and .");
     FlushText();
     result.parts_.push_back({.kind = Kind::kSlot, .text = std::string(name), .group = group});
     at = end + 1;

@@ -2,7 +2,7 @@
 // often.
 // "[{date}]的天气" and "The weather in {city}[ on {date}]": a bracketed part vanishes when a slot inside it has no
 // value. A slot outside brackets that has no value renders as nothing. "{{", "}}", "[[" and "]]" stand for the sign
-// itself.
+// itself. A name with dots is a value that is no slot: a result of an action, "{seat.number}".
 //
 // Immutable after Compile; safe from any thread.
 
