@@ -28,11 +28,19 @@ struct ReplyGeneration {
   std::uint32_t turns_left_out = 0;   // Of the session's window, oldest first, so that the prompt fits the model.
 };
 
+// What was done for a reply.
+struct ReplyAction {
+  std::string saga;                          // Its id; empty: nothing was begun.
+  std::string state;                         // "running", "compensating", "done", "compensated", "dead", "refused".
+  std::optional<base::Error> failed = {};  // Why nothing came of it.
+};
+
 struct Reply {
   std::string text;
   ReplySource source = ReplySource::kTemplate;
   Delivery delivery;
   std::optional<ReplyGeneration> generation;  // Empty: no model was asked.
+  std::optional<ReplyAction> action = {};     // Empty: the intent does nothing.
 };
 
 constexpr std::string_view DeliveryModeName(DeliveryMode mode) {

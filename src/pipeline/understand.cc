@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "context/dialogue.h"
+#include "pipeline/actions.h"
 
 namespace loquat::pipeline {
 namespace {
@@ -92,13 +93,18 @@ static_assert(kReplyTurnsMax == kSessionTurnsMax, "a model is shown the whole wi
 }  // namespace
 
 UnderstandPipeline::UnderstandPipeline(UnderstandSettings settings, context::SessionStore& sessions,
-                                       const base::Clock& clock, const LocalModels& models)
+                                       const base::Clock& clock, const RoadParts& parts)
     : sessions_(sessions),
       clock_(clock),
-      models_(models),
+      parts_(parts),
       may_wait_(MayWait(settings)),
       scratch_(kIdleScratchMax),
       settings_(std::move(settings)) {}
+
+bool UnderstandPipeline::may_wait() const {
+  const bool acts = parts_.actions != nullptr && parts_.actions->available();
+  return acts || may_wait_.load(std::memory_order_relaxed);
+}
 
 std::shared_ptr<const UnderstandSettings> UnderstandPipeline::settings() const {
   return settings_.Get();
@@ -163,7 +169,7 @@ awaitable<base::Status> UnderstandPipeline::UnderstandWithEncoders(const Turn& t
   const FrameEncoders& encoders = *turn.settings.encoders;
   const bool has_embedding = encoders.embedding_model() != nullptr;
   if (request.want_embedding && !has_embedding) co_return NoEmbeddingModel();
-  FrameReading reading(encoders, *models_.workers, clock_, turn.call, stop_.token(),
+  FrameReading reading(encoders, *parts_.workers, clock_, turn.call, stop_.token(),
                        {.text = request.utterance.text,
                         .intent = request.want_intent,
                         .slots = request.want_slots,
@@ -199,6 +205,35 @@ base::Status UnderstandPipeline::DecideDelivery(const Turn& turn) {
   return {};
 }
 
+awaitable<base::Status> UnderstandPipeline::TakeAction(Turn& turn, const context::DialogueStep& step,
+                                                       domain::Session& session) {
+  if (parts_.actions == nullptr || !turn.request.utterance.final) co_return base::Status();
+  domain::Reply& reply = *turn.answer.reply;
+  // What was done stands, also after a lost race for the session.
+  if (!reply.action) {
+    const ActionQuestion question{.frame = turn.answer.frame,
+                                  .session = session,
+                                  .step = step,
+                                  .text = turn.request.utterance.text,
+                                  .work_id = turn.request.work_id};
+    if (!parts_.actions->Acts(question)) co_return base::Status();
+    const base::TimePoint start = clock_.Now();
+    ActionAnswer acted = co_await parts_.actions->Act(turn.call, question);
+    turn.answer.frame.timings.response = MicrosecondsSince(start, clock_);
+    // The limit of an answer at once does not hold for what others do: the action's own did.
+    turn.deadline = turn.call.deadline;
+    reply.action = std::move(acted.action);
+    turn.kept = std::move(acted.kept);
+    reply.source = domain::ReplySource::kAction;
+    for (const auto& [name, slot] : turn.kept) session.state.filled[name] = slot;
+    // The domain's words may name what the action gave the session.
+    reply.text = acted.words.empty() ? Words(turn.settings, step, turn.answer.frame.locale, session)
+                                     : std::move(acted.words);
+  }
+  for (const auto& [name, slot] : turn.kept) session.state.filled[name] = slot;
+  co_return MayEnter("the reply was given", turn.call, turn.deadline, clock_);
+}
+
 awaitable<base::Status> UnderstandPipeline::AskModel(Turn& turn, const context::DialogueStep& step,
                                                      const domain::Session& session) {
   const ReplyRule& rule = *turn.settings.reply;
@@ -211,7 +246,7 @@ awaitable<base::Status> UnderstandPipeline::AskModel(Turn& turn, const context::
   const base::TimePoint start = clock_.Now();
   const ReplyQuestion question{
       .frame = turn.answer.frame, .session = session, .text = turn.request.utterance.text, .domain_reply = reply.text};
-  auto written = co_await models_.replies->Write(turn.call, rule, question, turn.sink);
+  auto written = co_await parts_.replies->Write(turn.call, rule, question, turn.sink);
   turn.answer.frame.timings.response = MicrosecondsSince(start, clock_);
   // The limit of an answer at once does not hold for what is made token by token: the rule's own did.
   turn.deadline = turn.call.deadline;
@@ -251,7 +286,8 @@ awaitable<base::Status> UnderstandPipeline::Converse(Turn& turn) {
     alone.turn_count = 1;
     if (request.want_reply) {
       const context::DialogueStep step = advance(alone);
-      if (may_generate) LOQUAT_CO_TRY(co_await AskModel(turn, step, alone));
+      LOQUAT_CO_TRY(co_await TakeAction(turn, step, alone));
+      if (may_generate && !answer.reply->action) LOQUAT_CO_TRY(co_await AskModel(turn, step, alone));
     }
   } else {
     // Whoever loses the race for the session starts again from the winner's state, so that no turn is lost.
@@ -260,8 +296,9 @@ awaitable<base::Status> UnderstandPipeline::Converse(Turn& turn) {
       LOQUAT_CO_ASSIGN(const context::SessionSnapshot before, co_await sessions_.Load(request.utterance.session));
       std::unique_ptr<domain::Session> session = NextTurn(before, request.utterance.session);
       const context::DialogueStep step = advance(*session);
+      if (answer.reply) LOQUAT_CO_TRY(co_await TakeAction(turn, step, *session));
       // What a model has said stands, also after a lost race.
-      if (may_generate && !answer.reply->generation) LOQUAT_CO_TRY(co_await AskModel(turn, step, *session));
+      if (may_generate && !answer.reply->generation && !answer.reply->action) LOQUAT_CO_TRY(co_await AskModel(turn, step, *session));
       Remember(request, answer.frame, answer.reply ? answer.reply->text : std::string(), clock_.WallNow(), *session);
       auto saved = co_await sessions_.Save(std::move(session), before ? before->version : 0);
       if (saved.has_value()) {

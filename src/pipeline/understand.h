@@ -9,6 +9,7 @@
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,7 @@ struct UnderstandRequest {
   std::optional<domain::DeliveryMode> delivery;  // Empty: auto.
   std::string callback_url;
   bool callback_accepted = false;  // This is the work for a callback that was promised already.
+  std::string work_id;             // The delivery's, which is the same at each try.
   bool wants_events = false;
   base::WallTime reference_time = {};  // What "tomorrow" counts from.
   std::int32_t utc_offset_minutes = 0;
@@ -86,17 +88,20 @@ struct UnderstandSettings {
   std::shared_ptr<const ReplyRule> reply;                  // Null: every reply is the domain's.
 };
 
-// What the road needs where the settings have encoders or a reply rule; they outlive the pipeline.
-struct LocalModels {
+class Actions;
+
+// What the road needs where the settings have encoders or a reply rule, and what intents do; they outlive the pipeline.
+struct RoadParts {
   ReplyWriter* replies = nullptr;
   PromptWorkers* workers = nullptr;
+  Actions* actions = nullptr;  // Null: intents do nothing.
 };
 
 class UnderstandPipeline {
  public:
-  // REQUIRES: `models` are there wherever settings have encoders or a reply rule.
+  // REQUIRES: the models of `parts` are there wherever settings have encoders or a reply rule.
   UnderstandPipeline(UnderstandSettings settings, context::SessionStore& sessions, const base::Clock& clock,
-                     const LocalModels& models = {});
+                     const RoadParts& parts = {});
 
   // Fills `answer`, which may be reused. Where the policy decides for a callback, and none is promised yet, it ends
   // once the meaning is known: answer.delivery says so, the session is untouched, and the caller hands the request to
@@ -114,7 +119,7 @@ class UnderstandPipeline {
 
   // Whether a request may take longer than its client has patience: the caller should watch for a disconnect.
   // Relaxed: a request at the moment of a reload may see either.
-  bool may_wait() const { return may_wait_.load(std::memory_order_relaxed); }
+  bool may_wait() const;
 
   std::shared_ptr<const UnderstandSettings> settings() const;
   // Requests under way keep what they started with.
@@ -132,19 +137,23 @@ class UnderstandPipeline {
     UnderstandAnswer& answer;
     response::AnswerSink* sink;
     base::Deadline deadline;  // Of the stage that comes next.
+    std::map<std::string, domain::FilledSlot> kept = {};  // What an action gave the session.
   };
 
   base::Status Understand(const Turn& turn, bool want_intent, bool want_slots);
   boost::asio::awaitable<base::Status> UnderstandWithEncoders(const Turn& turn);
   static base::Status DecideDelivery(const Turn& turn);
   boost::asio::awaitable<base::Status> Converse(Turn& turn);
+  // Does what the step asks for, once a turn, and puts its words into the reply and its results into the session.
+  boost::asio::awaitable<base::Status> TakeAction(Turn& turn, const context::DialogueStep& step,
+                                                  domain::Session& session);
   // Replaces the reply by a model's where the rule says so and the model is able to.
   boost::asio::awaitable<base::Status> AskModel(Turn& turn, const context::DialogueStep& step,
                                                 const domain::Session& session);
 
   context::SessionStore& sessions_;
   const base::Clock& clock_;
-  const LocalModels models_;
+  const RoadParts parts_;
   base::CancelSource stop_;
   std::atomic<bool> may_wait_{false};
   struct Scratch {
