@@ -30,8 +30,8 @@ struct ReplyGeneration {
 
 // What was done for a reply.
 struct ReplyAction {
-  std::string saga;                          // Its id; empty: nothing was begun.
-  std::string state;                         // "running", "compensating", "done", "compensated", "dead", "refused".
+  std::string saga;                        // Its id; empty: nothing was begun.
+  std::string state;                       // "running", "compensating", "done", "compensated", "dead", "refused".
   std::optional<base::Error> failed = {};  // Why nothing came of it.
 };
 

@@ -107,8 +107,8 @@ base::TimePoint Actions::WaitUntil(const base::CallContext& call, const response
   const base::TimePoint now = clock_.Now();
   const base::TimePoint own = now + saga.timeout + kAnswerTimeMax;
   if (call.deadline.unlimited()) return own;
-  const base::Duration share = std::clamp<base::Duration>(call.deadline.Left(clock_) / kAnswerShare,
-                                                          kAnswerTimeMin, kAnswerTimeMax);
+  const base::Duration share =
+      std::clamp<base::Duration>(call.deadline.Left(clock_) / kAnswerShare, kAnswerTimeMin, kAnswerTimeMax);
   return std::min(own, call.deadline.at() - share);
 }
 

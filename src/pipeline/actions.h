@@ -37,7 +37,7 @@ struct ActionQuestion {
 
 struct ActionAnswer {
   domain::ReplyAction action;
-  std::string words;                                // Empty: the domain's reply stands.
+  std::string words;                               // Empty: the domain's reply stands.
   std::map<std::string, domain::FilledSlot> kept;  // For the session.
 };
 
@@ -51,8 +51,8 @@ class Actions {
   // Whether this step of a dialogue leads to an action: the intent has one, its slots are filled, and a mere correction
   // does not repeat what was done. `text` is whole.
   bool Acts(const ActionQuestion& question) const;
-  // Ends with the saga, in time before the call's deadline, or when the client goes away. A saga that is not accepted is
-  // an answer too. REQUIRES: Acts.
+  // Ends with the saga, in time before the call's deadline, or when the client goes away. A saga that is not accepted
+  // is an answer too. REQUIRES: Acts.
   boost::asio::awaitable<ActionAnswer> Act(const base::CallContext& call, const ActionQuestion& question);
   // Errors: not_found "saga_unknown".
   base::Result<response::SagaView> Find(const base::CallContext& call, std::string_view id) const;

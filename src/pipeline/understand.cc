@@ -227,8 +227,8 @@ awaitable<base::Status> UnderstandPipeline::TakeAction(Turn& turn, const context
     reply.source = domain::ReplySource::kAction;
     for (const auto& [name, slot] : turn.kept) session.state.filled[name] = slot;
     // The domain's words may name what the action gave the session.
-    reply.text = acted.words.empty() ? Words(turn.settings, step, turn.answer.frame.locale, session)
-                                     : std::move(acted.words);
+    reply.text =
+        acted.words.empty() ? Words(turn.settings, step, turn.answer.frame.locale, session) : std::move(acted.words);
   }
   for (const auto& [name, slot] : turn.kept) session.state.filled[name] = slot;
   co_return MayEnter("the reply was given", turn.call, turn.deadline, clock_);
@@ -298,7 +298,8 @@ awaitable<base::Status> UnderstandPipeline::Converse(Turn& turn) {
       const context::DialogueStep step = advance(*session);
       if (answer.reply) LOQUAT_CO_TRY(co_await TakeAction(turn, step, *session));
       // What a model has said stands, also after a lost race.
-      if (may_generate && !answer.reply->generation && !answer.reply->action) LOQUAT_CO_TRY(co_await AskModel(turn, step, *session));
+      if (may_generate && !answer.reply->generation && !answer.reply->action)
+        LOQUAT_CO_TRY(co_await AskModel(turn, step, *session));
       Remember(request, answer.frame, answer.reply ? answer.reply->text : std::string(), clock_.WallNow(), *session);
       auto saved = co_await sessions_.Save(std::move(session), before ? before->version : 0);
       if (saved.has_value()) {

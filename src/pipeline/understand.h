@@ -136,7 +136,7 @@ class UnderstandPipeline {
     const UnderstandSettings& settings;
     UnderstandAnswer& answer;
     response::AnswerSink* sink;
-    base::Deadline deadline;  // Of the stage that comes next.
+    base::Deadline deadline;                              // Of the stage that comes next.
     std::map<std::string, domain::FilledSlot> kept = {};  // What an action gave the session.
   };
 
