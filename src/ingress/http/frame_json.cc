@@ -78,6 +78,20 @@ void WriteNotes(const std::vector<domain::FrameNote>& notes, base::JsonWriter& j
   json.EndArray();
 }
 
+void WriteAction(const domain::ReplyAction& action, base::JsonWriter& json) {
+  json.Key("action");
+  json.BeginObject();
+  TextIfAny("saga", action.saga, json);
+  Text("state", action.state, json);
+  if (action.failed) {
+    json.Key("failed");
+    json.BeginObject();
+    WriteFault(*action.failed, json);
+    json.EndObject();
+  }
+  json.EndObject();
+}
+
 void WriteState(const domain::DialogueState& state, base::JsonWriter& json) {
   json.Key("active_intent");
   if (state.active_intent.empty()) {
@@ -176,6 +190,7 @@ void WriteReplyFields(const domain::Reply& reply, base::JsonWriter& json) {
       json.Uint(generation.turns_left_out);
     }
   }
+  if (reply.action) WriteAction(*reply.action, json);
 }
 
 void WriteReply(const domain::Reply& reply, base::JsonWriter& json) {

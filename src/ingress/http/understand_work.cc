@@ -81,6 +81,7 @@ awaitable<base::Status> UnderstandWork::Run(const response::CallbackWork& work, 
   if (!body.has_value()) co_return std::move(body).error();
   request = std::move(body->inputs.front());
   request.callback_accepted = true;
+  request.work_id = work.id;
   base::CallContext call;
   call.request_id = work.request_id;
   call.trace = observe::StartTrace(work.traceparent, {}, false, ids_);
