@@ -265,6 +265,7 @@ void Declare(config::Section<Options>& section) {
   section.Sub("reply", &Options::reply).Help("Replies that a model of `models` makes.");
   section.Sub("sessions", &Options::sessions).Help("Conversations.");
   section.Sub("delivery", &Options::delivery).Help("How answers go out.");
+  section.Sub("actions", &Options::actions).Help("What intents do at other services.");
   section.Sub("stream", &Options::stream).Help("Text that arrives bit by bit, on any protocol.");
   section.Sub("resume", &Options::resume).NeedsRestart().Help("Streams that a client may drop and take up again.");
   section.Sub("websocket", &Options::websocket).Help("The WebSocket of /v1/stream.");

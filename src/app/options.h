@@ -26,6 +26,7 @@
 #include "pipeline/frame_encoders.h"
 #include "pipeline/reply_policy.h"
 #include "pipeline/stream/stream_options.h"
+#include "response/action_options.h"
 #include "response/delivery_policy.h"
 #include "text/filters.h"
 #include "understanding/turn_end.h"
@@ -128,6 +129,7 @@ struct Options {
   pipeline::ReplyPolicy reply;
   SessionOptions sessions;
   response::DeliveryPolicy delivery;
+  response::ActionOptions actions;
   pipeline::StreamOptions stream;
   ingress::StreamLogsOptions resume;
   net::WebSocketOptions websocket;

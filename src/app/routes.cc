@@ -7,6 +7,7 @@
 #include "app/embedded_files.h"
 #include "ingress/http/deliveries_handler.h"
 #include "ingress/http/operations_handlers.h"
+#include "ingress/http/sagas_handler.h"
 #include "ingress/http/sessions_handler.h"
 #include "ingress/http/understand_handler.h"
 #include "ingress/openai/chat_handler.h"
@@ -46,6 +47,7 @@ struct Routes::Endpoints {
                    {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max}),
         get_delivery(parts.callbacks),
         list_deliveries(parts.callbacks),
+        get_saga(parts.actions),
         chat(parts.generate, parts.clock),
         completions(parts.generate, parts.clock),
         embeddings(parts.embed),
@@ -64,6 +66,7 @@ struct Routes::Endpoints {
     router.Add("GET", "/v1/stream", Access::kKey, websocket);
     router.Add("GET", "/v1/deliveries", Access::kKey, list_deliveries);
     router.Add("GET", "/v1/deliveries/{}", Access::kKey, get_delivery);
+    router.Add("GET", "/v1/sagas/{}", Access::kKey, get_saga);
     router.Add("POST", "/v1/chat/completions", Access::kKey, chat);
     router.Add("POST", "/v1/completions", Access::kKey, completions);
     router.Add("POST", "/v1/embeddings", Access::kKey, embeddings);
@@ -88,6 +91,7 @@ struct Routes::Endpoints {
   ingress::UnderstandEndpoint understand;
   ingress::GetDeliveryEndpoint get_delivery;
   ingress::ListDeliveriesEndpoint list_deliveries;
+  ingress::GetSagaEndpoint get_saga;
   ingress::openai::ChatEndpoint chat;
   ingress::openai::CompletionsEndpoint completions;
   ingress::openai::EmbeddingsEndpoint embeddings;

@@ -15,6 +15,7 @@
 #include "ingress/http/router.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "pipeline/actions.h"
 #include "pipeline/callbacks.h"
 #include "pipeline/embed.h"
 #include "pipeline/generate.h"
@@ -29,6 +30,7 @@ struct RouteParts {
   pipeline::UnderstandPipeline& understand;
   pipeline::UnderstandStreams& streams;
   pipeline::Callbacks& callbacks;
+  pipeline::Actions& actions;
   pipeline::GenerateUseCase& generate;
   pipeline::EmbedUseCase& embed;
   pipeline::SessionUseCases& sessions;

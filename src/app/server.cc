@@ -76,7 +76,8 @@ base::Status Server::Parts::StartServing(base::TimePoint begin, std::int64_t etc
   LOQUAT_TRY(FollowDomain());
   LOQUAT_TRY(JoinKafka());
   LOQUAT_TRY(ListenGrpc());
-  // Last of the listeners: callbacks must not call this server itself.
+  // After the listeners: neither actions nor callbacks may call this server itself.
+  if (action_service) LOQUAT_TRY(action_service->Start(listeners));
   if (callback_delivery) LOQUAT_TRY(callback_delivery->Start(listeners));
   // Before the loops run: /debug/vars reads them on an I/O thread.
   started_at = begin;
@@ -86,6 +87,14 @@ base::Status Server::Parts::StartServing(base::TimePoint begin, std::int64_t etc
 }
 
 // Before anything listens: what the journal has is known to the first request.
+base::Status Server::Parts::OpenActions() {
+  const ActionServiceParts parts{
+      .clock = clock, .log = log, .metrics = metrics, .assistant = understand.settings()->assistant};
+  LOQUAT_ASSIGN(action_service, ActionService::Open(options.actions, parts));
+  if (action_service) actions.Attach(action_service->sagas());
+  return {};
+}
+
 base::Status Server::Parts::OpenCallbacks() {
   const response::CallbackOptions& callback_options = options.delivery.callbacks;
   if (callback_options.journal.empty()) return {};
@@ -107,6 +116,7 @@ Server::~Server() {
   parts_->understand.Stop();
   parts_->prompt_workers.Stop();
   if (parts_->callback_delivery) parts_->callback_delivery->Stop();
+  if (parts_->action_service) parts_->action_service->Stop();
   parts_->loops.Stop();
   parts_->loops.Join();
   if (*parts_->redis_sessions != nullptr) (*parts_->redis_sessions)->Stop();
@@ -131,6 +141,7 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   }
   ReserveFiles(options.value.server, parts->log);
   LOQUAT_TRY(parts->OpenCallbacks());
+  LOQUAT_TRY(parts->OpenActions());
   const std::int64_t etcd_revision = sources.layer_revision;
   LOQUAT_TRY(parts->FollowConfig(std::move(options), std::move(sources)));
   LOQUAT_TRY(parts->Listen());
@@ -189,6 +200,12 @@ net::DrainReport Server::Drain() {
   }
   if (grpc.joinable()) grpc.join();
   report.exchanges_cut += calls_cut;
+  if (parts_->action_service) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - parts_->clock.Now());
+    if (!parts_->action_service->Drain(std::max(left, std::chrono::milliseconds(0)))) {
+      parts_->log.Warn("calls of actions are cut; they go on at the next start");
+    }
+  }
   if (parts_->callback_delivery) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - parts_->clock.Now());
     if (!parts_->callback_delivery->Drain(std::max(left, std::chrono::milliseconds(0)))) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/action_service.h"
 #include "app/callback_delivery.h"
 #include "app/engine_models.h"
 #include "app/etcd_config.h"
@@ -43,8 +44,9 @@ struct Server::Parts {
         generate(models.set(), prompt_workers),
         embed(models.set(), prompt_workers),
         replies(generate, metrics, clock),
+        actions(clock),
         understand(Settings(options, std::move(assistant)), sessions, clock,
-                   {.replies = &replies, .workers = &prompt_workers}),
+                   {.replies = &replies, .workers = &prompt_workers, .actions = &actions}),
         streams(understand, options.stream, clock, metrics),
         understand_work(
             understand,
@@ -55,6 +57,7 @@ struct Server::Parts {
         routes(options, {.understand = understand,
                          .streams = streams,
                          .callbacks = callbacks,
+                         .actions = actions,
                          .generate = generate,
                          .embed = embed,
                          .sessions = session_use_cases,
@@ -80,6 +83,7 @@ struct Server::Parts {
   base::Status StartServing(base::TimePoint begin, std::int64_t etcd_revision);
   base::Status TakeModels();
   base::Status OpenCallbacks();
+  base::Status OpenActions();
   base::Status FollowConfig(config::Loaded<Options> loaded, config::Sources sources);
   base::Status FollowEtcd(std::int64_t known_revision);
   base::Status Approve(const config::Loaded<Options>& fresh) const;
@@ -101,6 +105,7 @@ struct Server::Parts {
   pipeline::GenerateUseCase generate;
   pipeline::EmbedUseCase embed;
   pipeline::ReplyWriter replies;
+  pipeline::Actions actions;
   pipeline::UnderstandPipeline understand;
   pipeline::UnderstandStreams streams;
   ingress::UnderstandWork understand_work;
@@ -113,6 +118,7 @@ struct Server::Parts {
   net::HttpServer http;
   std::unique_ptr<ingress::GrpcServer> grpc;            // Null where it is not configured.
   std::unique_ptr<CallbackDelivery> callback_delivery;  // Null: none is configured.
+  std::unique_ptr<ActionService> action_service;        // Null: there are none.
   std::unique_ptr<ingress::KafkaIngress> kafka;         // Null: it is not configured.
   std::unique_ptr<config::LiveConfig<Options>> live_config;
   config::SnapshotHolder<Options>::Subscription reloads;

@@ -70,6 +70,12 @@ void Server::Parts::Reload(const Options& fresh) {
       log.Error("callbacks stay as they were configured", {{"error", configured.error().message}});
     }
   }
+  if (action_service) {
+    const base::Status configured = action_service->Reload(fresh.actions);
+    if (!configured.has_value()) {
+      log.Error("actions stay as they were configured", {{"error", configured.error().message}});
+    }
+  }
   log.SetLevel(fresh.log.level);
 }
 
