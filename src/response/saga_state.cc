@@ -138,11 +138,12 @@ SagaNext Saga::NextCall(std::size_t step, bool undo, std::int64_t now_ms, std::i
   const std::int64_t due_ms = progress.calling ? now_ms : std::max(progress.next_ms, now_ms);
   // What was done while this server was away for long is undone all the same.
   const bool first_undo = undo && progress.attempts == 0;
-  if (due_ms >= until_ms && !first_undo)
+  if (due_ms >= until_ms && !first_undo) {
     const std::string last =
         progress.last ? fmt::format("; the last: {}: {}", progress.last->outcome, progress.last->detail) : "";
     return GiveUp(step, undo, now_ms, "out_of_time",
                   fmt::format("no time is left for a call{}", last).substr(0, kCallDetailBytesMax));
+  }
   return {.kind = SagaNext::Kind::kCall,
           .call = {.id = accepted_.id,
                    .step = static_cast<std::uint32_t>(step),
