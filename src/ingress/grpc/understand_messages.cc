@@ -200,6 +200,12 @@ void WriteFrame(std::string_view text, const pipeline::UnderstandRequest& reques
 void WriteReply(const domain::Reply& reply, v1::Reply& message) {
   message.set_text(reply.text);
   message.set_source(std::string(domain::ReplySourceName(reply.source)));
+  if (reply.action) {
+    v1::Action& action = *message.mutable_action();
+    action.set_saga(reply.action->saga);
+    action.set_state(reply.action->state);
+    if (reply.action->failed) WriteFault(*reply.action->failed, *action.mutable_failed());
+  }
   if (!reply.generation) return;
   message.set_model(reply.generation->model);
   message.set_reason(reply.generation->reason);
