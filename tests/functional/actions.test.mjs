@@ -7,6 +7,7 @@ import path from 'node:path';
 import {test} from 'node:test';
 import {BookingService} from '../support/booking_service.mjs';
 import {Receiver, callbackConfig} from '../support/callbacks.mjs';
+import {call, client} from '../support/grpc.mjs';
 import {request, understand} from '../support/http.mjs';
 import {ROOT, scratchPath, writeScratch} from '../support/paths.mjs';
 import {SchemaChecker} from '../support/schema.mjs';
@@ -359,3 +360,13 @@ test('actions without a journal, or of unknown intents, do not start', async () 
   assert.match(await start(configOf(bad)), /actions\.yml:\d+:\d+: intents\.fly_away: .*no such intent/);
   await room.close();
 });
+
+test('the same over gRPC', () => withAll({config: {grpc: {listen: '127.0.0.1:0'}}}, async ({server, room}) => {
+  const stub = client(server);
+  const {answer, error} = await call(stub, 'Understand', {text: ASK.text, reply: true});
+  stub.close();
+  assert.equal(error, null);
+  assert.deepEqual([answer.reply.text, answer.reply.source, answer.reply.action.state], ['Room N1 and car N1 at 7 am.', 'action', 'done']);
+  assert.equal((await sagaOf(server, answer.reply.action.saga)).state, 'done');
+  assert.equal(room.count('booked'), 1);
+}));
