@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -97,7 +98,7 @@ class FakeClient final : public Client {
 
   std::deque<Script> scripts;
   Asked asked;
-  bool stopped = false;
+  std::atomic<bool> stopped{false};
 
  private:
   base::ManualClock& clock_;

@@ -67,8 +67,9 @@ class FakeWatch final : public etcdserverpb::Watch::Service {
       etcdserverpb::WatchResponse response;
       response.mutable_header()->set_revision(9);
       if (request.has_create_request()) {
-        created = request.create_request();
-        token = TokenOf(*context);
+        const base::MutexLock lock(mutex_);
+        created_ = request.create_request();
+        token_ = TokenOf(*context);
         response.set_created(true);
       } else {
         response.set_watch_id(-1);
@@ -78,10 +79,22 @@ class FakeWatch final : public etcdserverpb::Watch::Service {
     }
     return grpc::Status::OK;
   }
-  etcdserverpb::WatchCreateRequest created;
-  std::string token;
+  etcdserverpb::WatchCreateRequest created() const {
+    const base::MutexLock lock(mutex_);
+    return created_;
+  }
+  std::string token() const {
+    const base::MutexLock lock(mutex_);
+    return token_;
+  }
+  // Constant once the server is asked.
   bool mute = false;
   bool end_at_once = false;
+
+ private:
+  mutable base::Mutex mutex_;
+  etcdserverpb::WatchCreateRequest created_ LOQUAT_GUARDED_BY(mutex_);
+  std::string token_ LOQUAT_GUARDED_BY(mutex_);
 };
 
 class GrpcClientTest : public ::testing::Test {
@@ -142,10 +155,10 @@ TEST_F(GrpcClientTest, WatchesFromARevisionAndAsksForProgress) {
   ASSERT_TRUE(message.has_value()) << message.error().message;
   EXPECT_TRUE(message->created);
   EXPECT_EQ(message->revision, 9);
-  EXPECT_EQ(watch_.created.start_revision(), 8);
-  EXPECT_EQ(watch_.created.range_end(), "/loquat/config0");
-  EXPECT_TRUE(watch_.created.fragment());
-  EXPECT_TRUE(watch_.created.progress_notify());
+  EXPECT_EQ(watch_.created().start_revision(), 8);
+  EXPECT_EQ(watch_.created().range_end(), "/loquat/config0");
+  EXPECT_TRUE(watch_.created().fragment());
+  EXPECT_TRUE(watch_.created().progress_notify());
   message = connection_->Next(milliseconds(1));
   EXPECT_EQ(message.error().reason, kSilent);
   ASSERT_TRUE(connection_->AskProgress().has_value());
@@ -162,7 +175,7 @@ TEST_F(GrpcClientTest, LogsInAndShowsTheToken) {
   EXPECT_TRUE(connection_->Range(1).has_value());
   ASSERT_TRUE(connection_->Watch(1).has_value());
   ASSERT_TRUE(connection_->Next(seconds(20)).has_value());
-  EXPECT_EQ(watch_.token, "token-of-me");
+  EXPECT_EQ(watch_.token(), "token-of-me");
 }
 
 TEST_F(GrpcClientTest, SaysWhoCouldNotLogInButNotThePassword) {
