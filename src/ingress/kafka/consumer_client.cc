@@ -127,9 +127,15 @@ void ConsumerClient::Close(std::chrono::milliseconds most) {
   const Queue last(rd_kafka_queue_new(client_));
   const KafkaError error(rd_kafka_consumer_close_queue(client_, last.get()));
   if (error != nullptr) return;
-  for (auto left = most; rd_kafka_consumer_closed(client_) == 0 && left > std::chrono::milliseconds(0);
-       left -= kCloseStep) {
-    (void)rd_kafka_queue_poll_callback(last.get(), static_cast<int>(kCloseStep.count()));
+  for (auto left = most; rd_kafka_consumer_closed(client_) == 0 && left > std::chrono::milliseconds(0);) {
+    // Events, not callbacks: librdkafka aborts where a record that was still on its way meets the latter.
+    const Event event(rd_kafka_queue_poll(last.get(), static_cast<int>(kCloseStep.count())));
+    if (event == nullptr) {
+      left -= kCloseStep;
+    } else if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_REBALANCE) {
+      Rebalance(client_, rd_kafka_event_error(event.get()), rd_kafka_event_topic_partition_list(event.get()),
+                rd_kafka_opaque(client_));
+    }
   }
 }
 

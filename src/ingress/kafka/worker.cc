@@ -191,15 +191,16 @@ void Worker::WaitForRunning(const std::vector<std::int32_t>& partitions) {
   }
 }
 
+void Worker::WaitForCommit() {
+  const base::TimePoint until = clock_.Now() + kCommitWait;
+  while (committing_ && clock_.Now() < until) consumer_->PollCommits(kWaitStep);
+}
+
 void Worker::Finish() {
   // First the answer to the one under way, for what was done since is not in it.
-  for (auto left = kCommitWait; committing_ && left > milliseconds(0); left -= kWaitStep) {
-    consumer_->PollCommits(kWaitStep);
-  }
+  WaitForCommit();
   Commit();
-  for (auto left = kCommitWait; committing_ && left > milliseconds(0); left -= kWaitStep) {
-    consumer_->PollCommits(kWaitStep);
-  }
+  WaitForCommit();
   left_ = in_flight_.size();
   // Closing revokes what is left: it is gone from here on, and nobody commits it.
   std::vector<std::int32_t> all;
@@ -210,7 +211,8 @@ void Worker::Finish() {
   const auto understanding = [this] {
     return std::ranges::any_of(in_flight_, [](const auto& record) { return record->stage == Stage::kUnderstanding; });
   };
-  for (auto left = kCancelWait; understanding() && left > milliseconds(0); left -= kWaitStep) {
+  const base::TimePoint cancel_until = clock_.Now() + kCancelWait;
+  while (understanding() && clock_.Now() < cancel_until) {
     wakeup_.Wait(kWaitStep);
     for (InFlightPtr& record : runner_->TakeDone()) Understood(std::move(record));
   }
@@ -235,9 +237,7 @@ void Worker::OnRevoked(const std::vector<std::int32_t>& partitions, bool lost) {
     if (const PartitionList list = assignment_.ToCommit(partitions)) {
       committing_ = true;
       consumer_->Commit(*list);
-      for (auto left = kCommitWait; committing_ && left > milliseconds(0); left -= kWaitStep) {
-        consumer_->PollCommits(kWaitStep);
-      }
+      WaitForCommit();
     }
   }
   if (const PartitionList paused = assignment_.TakePaused(partitions)) consumer_->Resume(*paused);

@@ -71,6 +71,7 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   void UpdatePauses();
   bool Full() const;
   void Commit();
+  void WaitForCommit();
   void UpdateGauges();
   void ReplaceBrokenProducer();
   void WaitForRunning(const std::vector<std::int32_t>& partitions);
