@@ -12,6 +12,7 @@ Saga::Saga(SagaAccepted accepted, std::shared_ptr<const SagaDefinition> definiti
       definition_(std::move(definition)),
       steps_(definition_->steps.size()),
       fields_(accepted_.fields) {
+  accepted_.definition.clear();  // Many sagas share one, and that has its text.
   fields_["saga.id"] = {.text = accepted_.id};
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     fields_[definition_->steps[i].name + ".key"] = {.text = KeyOf(i, false)};
@@ -163,7 +164,9 @@ SagaNext Saga::Next(std::int64_t now_ms, std::chrono::milliseconds undo_for) con
 }
 
 std::vector<SagaRecord> Saga::Records() const {
-  std::vector<SagaRecord> records = {accepted_};
+  SagaAccepted accepted = accepted_;
+  accepted.definition = definition_->text;
+  std::vector<SagaRecord> records = {std::move(accepted)};
   const auto write = [&](std::size_t step, bool undo) {
     const CallProgress& progress = undo ? steps_[step].undo : steps_[step].call;
     const SagaCall call{

@@ -90,6 +90,7 @@ class Saga {
   SagaNext Next(std::int64_t now_ms, std::chrono::milliseconds undo_for) const;
 
   SagaState state() const { return state_; }
+  // Without the definition's text, which the definition has.
   const SagaAccepted& accepted() const { return accepted_; }
   const SagaDefinition& definition() const { return *definition_; }
   const std::shared_ptr<const SagaDefinition>& shared_definition() const { return definition_; }

@@ -9,8 +9,7 @@ namespace loquat::response {
 namespace {
 
 std::size_t BytesOf(const SagaAccepted& accepted) {
-  std::size_t bytes = sizeof(Saga) + accepted.id.size() + accepted.tenant.size() + accepted.request_id.size() +
-                      accepted.definition.size();
+  std::size_t bytes = sizeof(Saga) + accepted.id.size() + accepted.tenant.size() + accepted.request_id.size();
   for (const auto& [name, value] : accepted.fields) bytes += name.size() + value.text.size();
   return bytes;
 }
