@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/event_loop.h"
 #include "pipeline/test_assistant.h"
 
 namespace loquat::pipeline {

@@ -46,7 +46,7 @@ struct UnderstandRequest {
   std::optional<domain::DeliveryMode> delivery;  // Empty: auto.
   std::string callback_url;
   bool callback_accepted = false;  // This is the work for a callback that was promised already.
-  std::string work_id;             // The delivery's, which is the same at each try.
+  std::string work_id;  // Of work that may be done again after a crash: the same at each try. At most 60 bytes.
   bool wants_events = false;
   base::WallTime reference_time = {};  // What "tomorrow" counts from.
   std::int32_t utc_offset_minutes = 0;

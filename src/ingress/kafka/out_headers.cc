@@ -65,6 +65,7 @@ Headers DeadLetterHeaders(const base::CallContext& call, const Source& source, c
   Add(headers, "loquat-error-code", base::CodeName(letter.error.code));
   Add(headers, "loquat-error-reason", letter.error.reason);
   Add(headers, "loquat-error-message", CutAtCharacter(letter.error.message, kErrorMessageBytesMax));
+  if (!letter.error.param.empty()) Add(headers, "loquat-error-param", letter.error.param);
   Add(headers, "loquat-attempts", fmt::to_string(letter.attempts));
   AddSource(headers, source);
   if (letter.bare) Add(headers, "loquat-dropped-bytes", fmt::to_string(record.bytes()));

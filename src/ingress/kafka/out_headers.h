@@ -40,8 +40,8 @@ struct DeadLetter {
 Headers ResultHeaders(const base::CallContext& call, const Source& source);
 
 // Those of the record but for "loquat-" ones, which may be of an earlier dead letter; x-request-id where it has none;
-// loquat-error-code, -reason, -message, loquat-attempts, loquat-source-topic, -partition, -offset; of a bare one
-// loquat-dropped-bytes.
+// loquat-error-code, -reason, -message, -param, loquat-attempts, loquat-source-topic, -partition, -offset; of a bare
+// one loquat-dropped-bytes.
 Headers DeadLetterHeaders(const base::CallContext& call, const Source& source, const Record& record,
                           const DeadLetter& letter);
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/hash.h"
 #include "ingress/kafka/disposition.h"
 #include "ingress/kafka/out_headers.h"
 #include "ingress/kafka/worker.h"
@@ -69,6 +70,9 @@ void Worker::Take(Message message) {
   in_flight_bytes_ += record->bytes;
   base::Status read = ReadRecord(record->record, limits_, clock_, ids_, parser_, record->request);
   if (!read.has_value()) return MakeDeadLetter(std::move(record), std::move(read).error());
+  // The same each time that the record is delivered, so that it begins no action twice.
+  record->request.request.work_id =
+      fmt::format("k-{:016x}-{}-{}", base::Hash64(options_.input), record->partition->id, record->offset);
   const std::string& key = record->request.order_key();
   if (key.empty()) return Start(std::move(record));
   record->in_key = true;
