@@ -27,6 +27,7 @@ const CALLS = [
   ['POST', '/v1/understand', {text: ''}, 200],
   ['POST', '/v1/understand', {text: 'hi', resume: true}, 200],
   ['GET', '/v1/stream', undefined, 426],
+  ['GET', '/v1/sagas/none', undefined, 404],
   ['POST', '/v1/understand', {text: `${'very '.repeat(900)}nice`}, 200],
   ['POST', '/v1/understand', {inputs: [{text: '上海天气'}, {text: 'play some jazz', session: 'o-1'}]}, 200],
   ['POST', '/v1/understand', {inputs: [{text: 'hi', delivery: 'callback', callback_url: 'http://example.com'}]}, 200],
