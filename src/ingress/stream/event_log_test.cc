@@ -22,12 +22,19 @@ LoggedEvent Event(std::uint64_t number, std::string json, std::string revision_o
 // What a client that has `number` hears; "end" at the end, "lost" where something is gone.
 class Client {
  public:
-  Client(StreamLog& log, std::uint64_t number) {
+  Client(StreamLog& log, std::uint64_t number) : log_(log) {
     const bool followed = log.Follow(
         number, [this](const LoggedEvent* event) { heard.push_back(event == nullptr ? "end" : event->json); });
     if (!followed) heard.emplace_back("lost");
   }
+  ~Client() { log_.Unfollow(); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
   std::vector<std::string> heard;
+
+ private:
+  StreamLog& log_;
 };
 
 TEST(StreamLog, TellsWhatWasMissedAndWhatComes) {
