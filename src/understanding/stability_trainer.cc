@@ -198,10 +198,13 @@ void FitField(StableField field, const std::vector<Observed>& observed, Stabilit
   for (const Observed& utterance : observed) {
     for (const Row<kSigns>& row : utterance.fields[f]) rows.push_back(&row);
   }
-  FieldRisk& risk = header.fields[f];
+  // A header of its own: other fields of the one that is made are being fitted meanwhile.
+  StabilityHeader own{.intents = header.intents};
+  FieldRisk& risk = own.fields[f];
   risk.weights = Fit<kSigns>(rows);
   for (float& weight : risk.weights) weight = -weight;
-  CountRisks(StabilityModel(header, {}, {}), field, observed, risk);
+  CountRisks(StabilityModel(own, {}, {}), field, observed, risk);
+  header.fields[f] = risk;
 }
 
 // What the whole-utterance odds reach at each word's end, without marks and pauses.

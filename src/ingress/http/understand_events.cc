@@ -116,6 +116,9 @@ awaitable<void> ServeEvents(EventStreams& streams, HttpCall& call, pipeline::Und
   if (const auto last_event_id = call.request().Header(kLastEventIdHeader); !last_event_id.empty()) {
     co_return co_await ServeMissed(streams, call, request.utterance.session, last_event_id);
   }
+  if (call.context().cancel.cancelled()) {
+    co_return call.Fail(base::Cancelled("the client went away before understanding"));
+  }
   auto outlet = std::make_shared<SseOutlet>(call);
   OpenEvent event;
   pipeline::FinalText final{.utterance = {}, .text = std::exchange(request.utterance.text, {})};
