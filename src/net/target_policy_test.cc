@@ -224,11 +224,10 @@ class FakeResolver final : public HostResolver {
   const std::vector<std::string> addresses_;
 };
 
-base::Result<Endpoints> Pin(const std::string& url, HostResolver& resolver) {
+base::Result<Endpoints> Pin(const std::string& url, HostResolver& resolver, boost::asio::io_context& context) {
   const auto policy = Policy();
   const Target target = policy->CheckUrl(url).value();
   base::Result<Endpoints> out = base::Unavailable("");
-  boost::asio::io_context context;
   boost::asio::co_spawn(
       context,
       [&]() -> boost::asio::awaitable<void> {
@@ -241,23 +240,26 @@ base::Result<Endpoints> Pin(const std::string& url, HostResolver& resolver) {
 }
 
 TEST(PinTarget, GivesTheCheckedAddresses) {
+  boost::asio::io_context context;
   FakeResolver resolver({"8.8.8.8", "2606:4700::1111"});
-  const auto pinned = Pin("https://example.com/", resolver);
+  const auto pinned = Pin("https://example.com/", resolver, context);
   ASSERT_TRUE(pinned.has_value());
   EXPECT_EQ(*pinned, (Endpoints{{ip::make_address("8.8.8.8"), 443}, {ip::make_address("2606:4700::1111"), 443}}));
 }
 
 TEST(PinTarget, OnePrivateAddressRefusesTheName) {
+  boost::asio::io_context context;
   FakeResolver resolver({"8.8.8.8", "127.0.0.1"});
-  const auto pinned = Pin("https://rebind.example/", resolver);
+  const auto pinned = Pin("https://rebind.example/", resolver, context);
   ASSERT_FALSE(pinned.has_value());
   EXPECT_EQ(pinned.error().reason, "target_private");
   EXPECT_THAT(pinned.error().message, testing::HasSubstr("rebind.example"));
 }
 
 TEST(PinTarget, TheSystemsResolverAnswersOnTheLoop) {
+  boost::asio::io_context context;  // its threads post there until the resolver has gone
   SystemResolver resolver;
-  const auto missing = Pin("https://no-such-name.invalid/", resolver);
+  const auto missing = Pin("https://no-such-name.invalid/", resolver, context);
   ASSERT_FALSE(missing.has_value());
   EXPECT_EQ(missing.error().reason, "host_not_found");
 }
