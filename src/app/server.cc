@@ -72,6 +72,10 @@ base::Status Server::Parts::JoinKafka() {
 base::Status Server::Parts::StartServing(base::TimePoint begin, std::int64_t etcd_revision) {
   if (*redis_sessions != nullptr) (*redis_sessions)->Start(loops);
   // What is watched is known before anybody can ask after it.
+  health.Watch([this]() -> pipeline::PartHealth {
+    context::SessionStoreHealth store = sessions.health();
+    return {.status = std::move(store.status), .usable = store.usable};
+  });
   LOQUAT_TRY(FollowEtcd(etcd_revision));
   LOQUAT_TRY(FollowDomain());
   LOQUAT_TRY(JoinKafka());
@@ -200,17 +204,15 @@ net::DrainReport Server::Drain() {
   }
   if (grpc.joinable()) grpc.join();
   report.exchanges_cut += calls_cut;
-  if (parts_->action_service) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - parts_->clock.Now());
-    if (!parts_->action_service->Drain(std::max(left, std::chrono::milliseconds(0)))) {
-      parts_->log.Warn("calls of actions are cut; they go on at the next start");
-    }
+  const auto left = [&] {
+    const base::Duration rest = until - parts_->clock.Now();
+    return std::max(std::chrono::duration_cast<std::chrono::milliseconds>(rest), std::chrono::milliseconds(0));
+  };
+  if (parts_->action_service && !parts_->action_service->Drain(left())) {
+    parts_->log.Warn("calls of actions are cut; they go on at the next start");
   }
-  if (parts_->callback_delivery) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - parts_->clock.Now());
-    if (!parts_->callback_delivery->Drain(std::max(left, std::chrono::milliseconds(0)))) {
-      parts_->log.Warn("callbacks under way are cut; they are sent again at the next start");
-    }
+  if (parts_->callback_delivery && !parts_->callback_delivery->Drain(left())) {
+    parts_->log.Warn("callbacks under way are cut; they are sent again at the next start");
   }
   return report;
 }

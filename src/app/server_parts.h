@@ -52,7 +52,7 @@ struct Server::Parts {
             understand,
             {.text_bytes_max = options.understand.text_bytes_max, .batch_max = options.understand.batch_max}, clock),
         session_use_cases(sessions),
-        health(understand, models.set(), clock, &sessions),
+        health(understand, models.set(), clock),
         net_metrics(metrics),
         routes(options, {.understand = understand,
                          .streams = streams,

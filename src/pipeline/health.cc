@@ -21,10 +21,6 @@ base::Status Health::Ready() const {
                        .reason = "engine_stalled",
                        .retry_after = std::chrono::seconds(1)};
   }
-  if (sessions_ != nullptr) {
-    context::SessionStoreHealth sessions = sessions_->health();
-    if (!sessions.usable) return std::move(sessions.status);
-  }
   for (const auto& health : parts_) {
     PartHealth part = health();
     if (!part.usable) return std::move(part.status);
@@ -35,7 +31,6 @@ base::Status Health::Ready() const {
 boost::asio::awaitable<HealthReport> Health::Check(const base::CallContext& call) {
   HealthReport report;
   report.ready = Ready();
-  if (sessions_ != nullptr) report.sessions = sessions_->health().status;
   for (const auto& health : parts_) {
     if (report.part.has_value()) report.part = health().status;
   }

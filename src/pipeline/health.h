@@ -21,7 +21,7 @@
 
 namespace loquat::pipeline {
 
-// A part that this server has beside its road, as a consumer of another system.
+// How a part is that leans on another system: the session store, a consumer, a source of configuration.
 struct PartHealth {
   base::Status status;  // An error: something is wrong.
   bool usable = true;   // This server is of use all the same.
@@ -30,25 +30,22 @@ struct PartHealth {
 struct HealthReport {
   base::Status ready;
   base::Status canary;
-  base::Status sessions;  // An error alone does not make the server unready.
-  base::Status part;      // Nor does this: of the first part that is not well.
+  base::Status part;  // Of the first part that is not well; alone it does not make the server unready.
   double canary_us = 0;
   std::string model;
 };
 
 class Health {
  public:
-  // `sessions` may be null: a store that is always well.
-  Health(UnderstandPipeline& pipeline, const ModelSet& models, const base::Clock& clock,
-         const context::SessionStore* sessions = nullptr)
-      : pipeline_(pipeline), models_(models), clock_(clock), sessions_(sessions) {}
+  Health(UnderstandPipeline& pipeline, const ModelSet& models, const base::Clock& clock)
+      : pipeline_(pipeline), models_(models), clock_(clock) {}
 
   // REQUIRES: called before the first question. `health` may be asked on any thread.
   void Watch(std::function<PartHealth()> health) { parts_.push_back(std::move(health)); }
   // Once this server drains it is never ready again.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
-  // Errors: unavailable "draining", "engine_stalled" with the name of the first model that does not answer, or
-  // "session_store_away" where requests with a session are refused for it; that of a part which is not usable.
+  // Errors: unavailable "draining", "engine_stalled" with the name of the first model that does not answer; that of
+  // a part which is not usable, as "session_store_away" where requests with a session are refused for it.
   base::Status Ready() const;
   // The canary has kCanaryTimeout, and no session.
   boost::asio::awaitable<HealthReport> Check(const base::CallContext& call);
@@ -59,7 +56,6 @@ class Health {
   UnderstandPipeline& pipeline_;
   const ModelSet& models_;
   const base::Clock& clock_;
-  const context::SessionStore* const sessions_;
   std::vector<std::function<PartHealth()>> parts_;  // Constant while serving.
   // Relaxed: a flag that orders nothing else.
   std::atomic<bool> draining_{false};

@@ -41,7 +41,7 @@ awaitable<void> HealthEndpoint::Serve(HttpCall& call) {
   base::JsonWriter json(out);
   json.BeginObject();
   json.Key("status");
-  const bool well = report.ready.has_value() && report.sessions.has_value() && report.part.has_value();
+  const bool well = report.ready.has_value() && report.part.has_value();
   json.String(report.canary.has_value() ? (well ? "ok" : "degraded") : "failed");
   json.Key("ready");
   json.Bool(report.ready.has_value());
@@ -49,7 +49,7 @@ awaitable<void> HealthEndpoint::Serve(HttpCall& call) {
   json.String(report.model);
   json.Key("canary_us");
   json.Fixed(report.canary_us, 1);
-  for (const base::Status* status : {&report.ready, &report.canary, &report.sessions, &report.part}) {
+  for (const base::Status* status : {&report.ready, &report.canary, &report.part}) {
     if (status->has_value()) continue;
     json.Key("error");
     WriteError(status->error(), call.context().request_id, json);

@@ -26,6 +26,7 @@ struct OpenEvent {
 
 using ClientEvent = std::variant<OpenEvent, pipeline::TextUpdate, pipeline::FinalText, pipeline::StreamCancel>;
 
+// Errors: invalid_argument, and those of ParseJsonBody.
 base::Result<ClientEvent> ParseClientEvent(std::string_view json, base::JsonParser& parser);
 
 }  // namespace loquat::ingress

@@ -75,10 +75,7 @@ std::shared_ptr<StreamLog> StreamLogs::Add(std::string name, StreamOwner owner) 
 void StreamLogs::Leave(const std::string& name) {
   const base::MutexLock lock(mutex_);
   Sweep();
-  const auto found = logs_.find(name);
-  if (found == logs_.end()) return;
-  found->second.expires_at = clock_.Now() + options_.keep;
-  leaving_.emplace_back(found->second.expires_at, name);
+  leaving_.emplace_back(clock_.Now() + options_.keep, name);
 }
 
 StreamLogs::Found StreamLogs::Take(std::string_view event_id, const StreamOwner& owner) {
@@ -105,10 +102,7 @@ std::size_t StreamLogs::size() const {
 
 void StreamLogs::Sweep() {
   const base::TimePoint now = clock_.Now();
-  for (; !leaving_.empty() && leaving_.front().first <= now; leaving_.pop_front()) {
-    const auto found = logs_.find(leaving_.front().second);
-    if (found != logs_.end() && found->second.expires_at <= now) logs_.erase(found);
-  }
+  for (; !leaving_.empty() && leaving_.front().first <= now; leaving_.pop_front()) logs_.erase(leaving_.front().second);
 }
 
 }  // namespace loquat::ingress

@@ -80,7 +80,7 @@ class StreamLogs {
 
   // Null where too many are kept already. The name is unique.
   std::shared_ptr<StreamLog> Add(std::string name, StreamOwner owner) LOQUAT_EXCLUDES(mutex_);
-  // The client has gone: the log goes too, after `keep`.
+  // The client has gone: the log goes too, after `keep`. REQUIRES: called once a name.
   void Leave(const std::string& name) LOQUAT_EXCLUDES(mutex_);
 
   struct Found {
@@ -97,7 +97,6 @@ class StreamLogs {
   struct Entry {
     std::shared_ptr<StreamLog> log;
     StreamOwner owner;
-    base::TimePoint expires_at = base::TimePoint::max();
   };
   void Sweep() LOQUAT_REQUIRES(mutex_);
 
@@ -105,7 +104,8 @@ class StreamLogs {
   const base::Clock& clock_;
   mutable base::Mutex mutex_;
   std::map<std::string, Entry, std::less<>> logs_ LOQUAT_GUARDED_BY(mutex_);
-  std::deque<std::pair<base::TimePoint, std::string>> leaving_ LOQUAT_GUARDED_BY(mutex_);  // In order of time.
+  std::deque<std::pair<base::TimePoint, std::string>> leaving_
+      LOQUAT_GUARDED_BY(mutex_);  // When each log goes whose client has gone, in order of time.
 };
 
 }  // namespace loquat::ingress

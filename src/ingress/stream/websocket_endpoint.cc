@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <functional>
 #include <utility>
@@ -67,8 +69,12 @@ class WebSocketEndpoint::Connection final : public EventOutlet {
   awaitable<bool> Hear() {
     auto message = co_await socket_.ReadUntil(WakeAt());
     if (!message.has_value()) co_return co_await GoOnAfter(message.error());
-    while (message->has_value()) {
+    for (int taken = 1; message->has_value(); ++taken) {
       if (!Take(**message)) co_return false;
+      if (taken == kEventsAtOnceMax) {
+        co_await boost::asio::post(call_.exchange().executor(), boost::asio::use_awaitable);
+        break;
+      }
       message = socket_.TryRead();
       if (!message.has_value()) break;
     }

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <memory>
 
 #include "base/json_value.h"
@@ -20,6 +20,8 @@ namespace loquat::ingress {
 inline constexpr std::string_view kStreamSubprotocol = "loquat.v1";
 // Events in a row that could not be read, after which a client is taken for broken.
 inline constexpr int kBadEventsMax = 16;
+// Events of one client that are dealt with before others of its thread have their turn.
+inline constexpr int kEventsAtOnceMax = 64;
 // From the handshake to the open event.
 inline constexpr std::chrono::seconds kOpenTimeout{10};
 

@@ -29,10 +29,10 @@ StreamMetrics::StreamMetrics(observe::Registry& registry)
                                         {"reason"})),
       turns_(registry.AddCounterFamily("loquat_stream_turns_total", "Turns that ended, by why.", {"reason"})),
       right_from_(registry.AddHistogram("loquat_stream_intent_right_from",
-                                        "Share of an utterance's text after which the intent was the final one.",
+                                        "Share of an utterance's characters after which the intent was the final one.",
                                         ShareBounds())),
       stable_from_(registry.AddHistogram("loquat_stream_intent_stable_from",
-                                         "Share of an utterance's text after which the intent was called stable.",
+                                         "Share of an utterance's characters after which the intent was called stable.",
                                          ShareBounds())) {}
 
 void StreamMetrics::Understood(const UtteranceHistory& history) {

@@ -1,4 +1,4 @@
-// The bounds of a stream, and when a turn ends by itself. Plain values; a stream keeps those that it began with.
+// The bounds of a stream. Plain values; a stream keeps those that it began with.
 
 #pragma once
 

@@ -7,6 +7,8 @@
 #include <boost/asio/detached.hpp>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace loquat::pipeline {
 namespace {
 
@@ -43,7 +45,6 @@ domain::FrameStability AllStable(const domain::Frame& frame) {
 // The text that is arriving.
 struct UnderstandStream::Utterance {
   std::string id;
-  bool named = false;  // By the client.
   UnderstandRequest request;
   std::uint32_t revision = 0;
   bool dirty = false;  // No frame was made of the last update.
@@ -56,7 +57,6 @@ struct UnderstandStream::Utterance {
 // One that was said and waits for its answer, or is being answered.
 struct UnderstandStream::Turn {
   std::string id;
-  bool named = false;
   UnderstandRequest request;
   std::uint32_t revision = 0;
   TurnEndReason reason = TurnEndReason::kFinal;
@@ -83,7 +83,7 @@ class UnderstandStream::TurnSink final : public response::AnswerSink {
   void Tell(const domain::Frame& frame) {
     if (std::exchange(told_, true) || stream_.closed_) return;
     const domain::FrameStability stability = AllStable(frame);
-    if (turn_.history.Add(frame, stability, turn_.request.utterance.text.size())) {
+    if (turn_.history.Add(frame, stability, base::CountCodePoints(turn_.request.utterance.text))) {
       stream_.shared_.metrics_.taken_back.Increment();
     }
     stream_.shared_.metrics_.Understood(turn_.history);
@@ -148,6 +148,8 @@ void UnderstandStream::Refuse(base::Error error) {
 
 void UnderstandStream::Ended(std::string_view utterance, const StreamTurnEnd& end) {
   shared_.metrics_.TurnEnded(end.reason);
+  if (ended_.size() >= kEndedUtterancesKept) ended_.pop_front();
+  ended_.emplace_back(utterance);
   if (!closed_) sink_.OnTurnEnd({.utterance = utterance, .reason = end.reason, .answer = end.answer});
 }
 
@@ -179,7 +181,6 @@ UnderstandStream::Utterance* UnderstandStream::Arriving(const std::string& id) {
   if (arriving_ == nullptr) {
     ++utterances_;
     arriving_ = std::make_unique<Utterance>();
-    arriving_->named = !id.empty();
     arriving_->id = id.empty() ? std::to_string(utterances_) : id;
     arriving_->request = setting_.open.request;
     arriving_->request.utterance.final = false;
@@ -226,7 +227,8 @@ void UnderstandStream::Flush() {
   const base::Duration took = shared_.clock_.Now() - utterance.heard_at;
   shared_.metrics_.update_seconds.Observe(std::chrono::duration<double>(took).count());
   reading.frame.timings.total = std::chrono::duration<float, std::micro>(took).count();
-  if (utterance.history.Add(reading.frame, reading.stability, utterance.request.utterance.text.size())) {
+  if (utterance.history.Add(reading.frame, reading.stability,
+                            base::CountCodePoints(utterance.request.utterance.text))) {
     shared_.metrics_.taken_back.Increment();
   }
   sink_.OnFrame({.utterance = utterance.id,
@@ -279,7 +281,6 @@ void UnderstandStream::EndTurn(TurnEndReason reason) {
   const std::unique_ptr<Utterance> utterance = std::move(arriving_);
   auto turn = std::make_unique<Turn>();
   turn->id = std::move(utterance->id);
-  turn->named = utterance->named;
   turn->request = std::move(utterance->request);
   turn->request.utterance.final = true;
   turn->revision = utterance->revision;
@@ -292,15 +293,11 @@ void UnderstandStream::EndTurn(TurnEndReason reason) {
       setting_.executor, [self = shared_from_this()] { return self->AnswerTurns(); }, boost::asio::detached);
 }
 
-void UnderstandStream::Drop(std::string_view utterance, TurnEndReason reason) {
-  Ended(utterance, {.reason = reason});
-}
-
 void UnderstandStream::Cancel(const StreamCancel& cancel) {
   if (closed_) return;
   if (arriving_ != nullptr && (cancel.utterance.empty() || arriving_->id == cancel.utterance)) {
     const std::unique_ptr<Utterance> dropped = std::move(arriving_);
-    return Drop(dropped->id, TurnEndReason::kCancelled);
+    return Ended(dropped->id, {.reason = TurnEndReason::kCancelled});
   }
   const auto turn = std::ranges::find_if(turns_.rbegin(), turns_.rend(), [&](const auto& waiting) {
     return cancel.utterance.empty() || waiting->id == cancel.utterance;
@@ -353,10 +350,6 @@ awaitable<void> UnderstandStream::Answer(Turn& turn) {
   const auto answer = shared_.answers_.Acquire();
   TurnSink sink(*this, turn);
   const base::Status done = co_await shared_.pipeline_.Run(turn.call, turn.request, *answer, &sink);
-  if (turn.named) {
-    if (ended_.size() >= kEndedUtterancesKept) ended_.pop_front();
-    ended_.push_back(turn.id);
-  }
   if (!done.has_value()) {
     if (done.error().code == base::Code::kCancelled) co_return Ended(turn.id, {.reason = TurnEndReason::kCancelled});
     co_return Fail(turn.id, done.error());

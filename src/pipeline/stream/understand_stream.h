@@ -38,8 +38,9 @@ class UnderstandStreams {
                     observe::Registry& metrics);
   ~UnderstandStreams();
 
-  // `call`: whose stream it is; its id is the stem of those of its turns, its deadline and its cancel token hold for
-  // all of them. The options of now hold for the whole stream.
+  // `call`: whose stream it is; its id is the stem of those of its turns, and its deadline holds for all of them. Its
+  // cancel token is not heeded: who watches the client calls Close. The options of now hold for the whole stream.
+  // `text_bytes_max`: of one utterance. `executor` is that of the connection; call there.
   std::shared_ptr<UnderstandStream> Open(boost::asio::any_io_executor executor, base::CallContext call, StreamOpen open,
                                          std::size_t text_bytes_max, StreamSink& sink);
 
@@ -98,7 +99,6 @@ class UnderstandStream : public std::enable_shared_from_this<UnderstandStream> {
   Utterance* Arriving(const std::string& id);
   base::Status MayArrive(const std::string& id) const;
   void EndTurn(TurnEndReason reason);
-  void Drop(std::string_view utterance, TurnEndReason reason);
   void Refuse(base::Error error);
   void Fail(std::string_view utterance, const base::Error& error);
   void Ended(std::string_view utterance, const StreamTurnEnd& end);
@@ -114,7 +114,7 @@ class UnderstandStream : public std::enable_shared_from_this<UnderstandStream> {
   std::uint64_t utterances_ = 0;
   std::unique_ptr<Utterance> arriving_;
   std::deque<std::unique_ptr<Turn>> turns_;  // The first is being answered.
-  std::deque<std::string> ended_;            // Names the client gave, the last few.
+  std::deque<std::string> ended_;            // The last few, so that late text for them is told so.
 };
 
 }  // namespace loquat::pipeline

@@ -158,6 +158,20 @@ TEST_F(UnderstandStreamTest, EventsOutOfOrderAreRefusedByName) {
   EXPECT_EQ(notes_.last_error.param, "/utterance");
 }
 
+TEST_F(UnderstandStreamTest, LateTextForWhatWasCancelledOrFailedBeginsNothing) {
+  Say("what", "a");
+  stream_->Cancel({.utterance = "a"});
+  Say("what is", "a");
+  Say(std::string(101, 'a'), "b");
+  Say("play", "b");
+  Say("play");
+  stream_->Final({});
+  Say("play", "1");
+  const std::vector<std::string> heard = Heard();
+  EXPECT_EQ(std::ranges::count(heard, "error - utterance_ended"), 2);
+  EXPECT_EQ(std::ranges::count_if(heard, [](const auto& line) { return line.starts_with("frame 1"); }), 1) << "a name";
+}
+
 TEST_F(UnderstandStreamTest, NamesOfEndedUtterancesAreForgottenAfterAFew) {
   for (std::size_t i = 0; i <= kEndedUtterancesKept; ++i) {
     stream_->Final({.utterance = std::to_string(i), .text = "play"});
