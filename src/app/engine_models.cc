@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/machine_memory.h"
+#include "base/this_thread.h"
 #include "engine/decoder_engine.h"
 #include "engine/encoder_engine.h"
 #include "model/arch/load.h"
@@ -108,6 +109,12 @@ void Declare(config::Section<EngineModelOptions>& section) {
   section.Key("pin_threads", &EngineModelOptions::pin_threads)
       .NeedsRestart()
       .Help("Each of them stays on a core of its own. For a server that has the machine to itself and runs one model.");
+  section.Key("niceness", &EngineModelOptions::niceness)
+      .Range(0, base::kNicenessMax)
+      .NeedsRestart()
+      .Help(
+          "By how much these threads are nicer than those that serve: understanding and connections come first on a "
+          "core that both want. 0: they are equal.");
   section.Key("sequences_max", &EngineModelOptions::sequences_max)
       .Range(1, 512)
       .NeedsRestart()
@@ -143,6 +150,7 @@ base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartDecoder(const E
   engine_options.kv_bytes = options.kv_bytes;
   engine_options.context = options.context;
   engine_options.queue_max = options.queue_max;
+  engine_options.niceness = static_cast<int>(options.niceness);
   engine::SchedulerOptions& scheduler = engine_options.loop.scheduler;
   scheduler.sequences_max = options.sequences_max;
   scheduler.batch_sequences_max = std::max<std::uint32_t>(1, options.sequences_max - options.sequences_max / 4);
@@ -164,6 +172,7 @@ base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartEncoder(const E
   const std::shared_ptr<const model::EncoderModel> encoder = std::move(loaded);
   engine::EncoderEngineOptions engine_options;
   engine_options.queue_max = options.queue_max;
+  engine_options.niceness = static_cast<int>(options.niceness);
   std::uint32_t& batch_tokens = engine_options.loop.batch_tokens_max;
   batch_tokens = std::max(batch_tokens, encoder->config().context);  // The longest text is a batch.
   auto workspace = encoder->NewWorkspace(batch_tokens, NewTeam(options));
@@ -172,8 +181,8 @@ base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartEncoder(const E
 }
 
 kernels::ThreadTeam& EngineModels::NewTeam(const EngineModelOptions& options) {
-  return *teams_.emplace_back(std::make_unique<kernels::ThreadTeam>(
-      kernels::ThreadTeamOptions{.threads = options.threads, .pin = options.pin_threads}));
+  return *teams_.emplace_back(std::make_unique<kernels::ThreadTeam>(kernels::ThreadTeamOptions{
+      .threads = options.threads, .pin = options.pin_threads, .niceness = static_cast<int>(options.niceness)}));
 }
 
 base::Result<pipeline::ServedModel> EngineModels::LoadOne(const EngineModelOptions& options, std::string_view isa) {

@@ -1,7 +1,11 @@
 // Result, Code, Clock, Deadline, Cancel, Mutex, Check: the small types everything else stands on.
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <array>
 #include <thread>
 
 #include "base/call_context.h"
@@ -11,6 +15,7 @@
 #include "base/deadline.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "base/this_thread.h"
 
 namespace loquat::base {
 namespace {
@@ -181,6 +186,27 @@ TEST(Mutex, TryLockFailsWhileAnotherHoldsIt) {
 TEST(CheckDeathTest, SaysWhereAndWhy) {
   LOQUAT_CHECK(1 + 1 == 2, "arithmetic holds");
   EXPECT_DEATH(LOQUAT_CHECK(1 + 1 == 3, "arithmetic broke"), "core_test.cc:.*1 \\+ 1 == 3: arithmetic broke");
+}
+
+TEST(ThisThread, IsLoweredUpToTheSystemsBoundAndAlone) {
+  const int before = getpriority(PRIO_PROCESS, 0);
+  int first = 0, last = 0;
+  std::array<char, 32> name{};
+  std::thread([&] {
+    NameThisThread("a name of more than fifteen bytes");
+    pthread_getname_np(pthread_self(), name.data(), name.size());
+    LowerThisThread(3);
+    first = getpriority(PRIO_PROCESS, 0);
+    LowerThisThread(-5);
+    EXPECT_EQ(getpriority(PRIO_PROCESS, 0), first);
+    LowerThisThread(kNicenessMax);
+    LowerThisThread(1);
+    last = getpriority(PRIO_PROCESS, 0);
+  }).join();
+  EXPECT_STREQ(name.data(), "a name of more ");
+  EXPECT_EQ(first, std::min(kNicenessMax, before + 3));
+  EXPECT_EQ(last, kNicenessMax);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
 }  // namespace

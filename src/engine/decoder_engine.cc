@@ -65,7 +65,8 @@ DecoderEngine::DecoderEngine(ModelInfo info, DecoderParts parts, const DecoderEn
       pages_all_(parts.pages->size()),
       loop_(std::move(parts), options.loop, admission_, metrics_, decoder_metrics_, clock),
       // Both lanes full at once still fit.
-      thread_(loop_, std::size_t{2} * options.queue_max + 1, options.stall_max, clock, [this] { PublishStats(); }) {}
+      thread_(loop_, std::size_t{2} * options.queue_max + 1, options.niceness, options.stall_max, clock,
+              [this] { PublishStats(); }) {}
 
 void DecoderEngine::PublishStats() {
   const EngineStats stats = loop_.Stats();

@@ -24,6 +24,7 @@ struct DecoderEngineOptions {
   LoopOptions loop;
   std::uint32_t queue_max = 256;  // Requests that wait, in each lane.
   std::uint64_t queue_tokens_max = std::uint64_t{1} << 21;
+  int niceness = 0;                                     // Of the loop's thread, see base::LowerThisThread.
   base::Duration stall_max = std::chrono::seconds(30);  // A loop that takes longer for a step is not healthy.
 };
 

@@ -37,7 +37,8 @@ EncoderEngine::EncoderEngine(ModelInfo info, EncoderParts parts, const EncoderEn
                  clock),
       loop_(std::move(parts), options.loop, admission_, metrics_, EncodeTokens(registry, info_.name), clock),
       // Both lanes full at once still fit.
-      thread_(loop_, std::size_t{2} * options.queue_max + 1, options.stall_max, clock, [this] { PublishStats(); }) {}
+      thread_(loop_, std::size_t{2} * options.queue_max + 1, options.niceness, options.stall_max, clock,
+              [this] { PublishStats(); }) {}
 
 void EncoderEngine::PublishStats() {
   for (const base::Priority lane : {base::Priority::kInteractive, base::Priority::kBatch}) {

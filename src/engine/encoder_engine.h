@@ -20,6 +20,7 @@ struct EncoderEngineOptions {
   EncoderLoopOptions loop;
   std::uint32_t queue_max = 1024;  // Requests that are not done, in each lane.
   std::uint64_t queue_tokens_max = std::uint64_t{1} << 22;
+  int niceness = 0;                                     // Of the loop's thread, see base::LowerThisThread.
   base::Duration stall_max = std::chrono::seconds(30);  // A loop that takes longer for a step is not healthy.
 };
 

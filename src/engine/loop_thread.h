@@ -16,6 +16,7 @@
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/this_thread.h"
 #include "engine/loop_health.h"
 
 namespace loquat::engine {
@@ -27,10 +28,17 @@ inline base::Error EngineStops() {
 template <typename Item, typename Loop>
 class LoopThread {
  public:
-  // References outlive it. `after_turn` runs on the thread after each turn of the loop.
-  LoopThread(Loop& loop, std::size_t inbox_max, base::Duration stall_max, const base::Clock& clock,
+  // References outlive it. `niceness`: of the thread, see base::LowerThisThread. `after_turn` runs on the thread after
+  // each turn of the loop.
+  LoopThread(Loop& loop, std::size_t inbox_max, int niceness, base::Duration stall_max, const base::Clock& clock,
              std::function<void()> after_turn)
-      : loop_(loop), after_turn_(std::move(after_turn)), inbox_(inbox_max), health_(clock, stall_max), thread_([this] {
+      : loop_(loop),
+        after_turn_(std::move(after_turn)),
+        inbox_(inbox_max),
+        health_(clock, stall_max),
+        thread_([this, niceness] {
+          base::NameThisThread("loquat-engine");
+          base::LowerThisThread(niceness);
           Run();
         }) {}
   ~LoopThread() { Stop(); }

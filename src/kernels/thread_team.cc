@@ -12,6 +12,7 @@
 
 #include "base/cache_line.h"
 #include "base/check.h"
+#include "base/this_thread.h"
 
 namespace loquat::kernels {
 namespace {
@@ -111,7 +112,11 @@ ThreadTeam::ThreadTeam(const ThreadTeamOptions& options) : state_(std::make_uniq
   state_->threads.reserve(wanted - 1);
   for (unsigned i = 1; i < wanted; ++i) {
     try {
-      state_->threads.emplace_back([state = state_.get()] { state->Loop(); });
+      state_->threads.emplace_back([state = state_.get(), niceness = options.niceness] {
+        base::NameThisThread("loquat-team");
+        base::LowerThisThread(niceness);
+        state->Loop();
+      });
     } catch (const std::system_error&) {
       break;  // The system gives no more: a smaller team does the same work.
     }

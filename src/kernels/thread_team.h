@@ -17,6 +17,7 @@ inline constexpr unsigned kTeamThreadsMax = 256;
 struct ThreadTeamOptions {
   unsigned threads = 0;  // Including the caller's; zero: one a core that this process may use.
   bool pin = false;      // Each thread of the team's own stays on one core; the first core is left to the caller.
+  int niceness = 0;      // Of the team's own threads, see base::LowerThisThread; the caller sets its own.
 };
 
 class ThreadTeam {

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <numeric>
 #include <thread>
@@ -92,6 +95,22 @@ TEST(ThreadTeam, PinsItsOwnThreadsToOneCoreEach) {
   }
   EXPECT_LE(team.size(), kTeamThreadsMax);
   EXPECT_EQ(free_threads.load(), 0);
+}
+
+TEST(ThreadTeam, ItsOwnThreadsAreAsNiceAsAsked) {
+  const int own = getpriority(PRIO_PROCESS, 0);
+  ThreadTeam team({.threads = 3, .niceness = 7});
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<int> others{0}, wrong{0};
+  std::barrier all(3);  // Each part on a thread of its own.
+  team.Run(3, [&](std::size_t) {
+    all.arrive_and_wait();
+    const bool mine = std::this_thread::get_id() == caller;
+    if (!mine) others.fetch_add(1);
+    if (getpriority(PRIO_PROCESS, 0) != std::min(19, own + (mine ? 0 : 7))) wrong.fetch_add(1);
+  });
+  EXPECT_EQ(others.load(), 2);
+  EXPECT_EQ(wrong.load(), 0);
 }
 
 }  // namespace

@@ -92,6 +92,15 @@ static_assert(kReplyTurnsMax == kSessionTurnsMax, "a model is shown the whole wi
 
 }  // namespace
 
+base::Status CheckTextBytes(std::size_t bytes, std::size_t bytes_max, std::string_view param) {
+  if (bytes <= bytes_max) return {};
+  return base::Error{.code = base::Code::kResourceExhausted,
+                     .message = fmt::format("the text has {} bytes; at most {} are allowed (understand.text_bytes_max)",
+                                            bytes, bytes_max),
+                     .reason = "text_too_large",
+                     .param = std::string(param)};
+}
+
 UnderstandPipeline::UnderstandPipeline(UnderstandSettings settings, context::SessionStore& sessions,
                                        const base::Clock& clock, const RoadParts& parts)
     : sessions_(sessions),

@@ -52,6 +52,9 @@ struct UnderstandRequest {
   std::int32_t utc_offset_minutes = 0;
 };
 
+// Errors: resource_exhausted "text_too_large", of the text at `param`.
+base::Status CheckTextBytes(std::size_t bytes, std::size_t bytes_max, std::string_view param);
+
 struct UnderstandAnswer {
   domain::Frame frame;
   context::SessionSnapshot session;  // After this turn; null without a session.

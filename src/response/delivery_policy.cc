@@ -35,7 +35,7 @@ base::Result<Delivery> ByCallback(const DeliveryPolicy& policy, const DeliveryRe
 base::Result<Delivery> DecideAuto(const DeliveryPolicy& policy, const DeliveryRequest& request) {
   if (request.partial) return Delivery{DeliveryMode::kStream, "partial text"};
   if (request.generated) return Delivery{DeliveryMode::kStream, "generated text"};
-  if (request.wants_events) return Delivery{DeliveryMode::kStream, "the client accepts text/event-stream"};
+  if (request.wants_events) return Delivery{DeliveryMode::kStream, "the client reads a stream of events"};
   if (!request.out_of_scope &&
       std::ranges::find(policy.callback_intents, request.intent) != policy.callback_intents.end()) {
     return ByCallback(policy, request, fmt::format("the policy answers \"{}\" by callback", request.intent));

@@ -53,7 +53,7 @@ struct SagasParts {
 };
 
 struct SagaStart {
-  std::string id;  // Empty: one is made. One that is known already is not begun again.
+  std::string id;  // At most kSagaIdBytesMax. Empty: one is made. One that is known already is not begun again.
   std::string tenant;
   std::string request_id;
   std::string traceparent;

@@ -1,6 +1,7 @@
 // Named after the threads in which users of other servers said what broke: what happens here instead, over HTTP.
 
 import assert from 'node:assert/strict';
+import {readFileSync, readdirSync} from 'node:fs';
 import {test} from 'node:test';
 import {GenerationStream, complete, randomModel, randomTokens, readMetrics, untilIdle} from '../support/generation.mjs';
 import {request} from '../support/http.mjs';
@@ -12,7 +13,7 @@ const model = () => randomModel('llama', {set: {context: CONTEXT}});
 const shared = sharedServer({config: {models: [
   {name: 'wide', path: model(), kv_bytes: '64MiB', sequences_max: 16, queue_max: 64},
   {name: 'encoder', path: randomModel('bert')},
-  {name: 'fresh', path: model(), kv_bytes: '16MiB'},
+  {name: 'fresh', path: model(), kv_bytes: '16MiB', threads: 2, niceness: 3},
   {name: 'narrow', path: model(), kv_bytes: '64MiB', sequences_max: 1, queue_max: 2},
 ]}});
 
@@ -162,4 +163,17 @@ test('vLLM #39863: readiness asks the engines, and they are well after all of th
   const server = await shared.ready();
   assert.equal((await request(server, 'GET', '/readyz')).status, 200);
   assert.equal((await complete(server, {model: 'wide', prompt: [1, 2, 3], max_tokens: 1})).status, 200);
+});
+
+test('threads that compute are nicer than those that serve', async () => {
+  const server = await shared.ready();
+  // proc(5): the niceness is the 19th field of stat, the name the second.
+  const threads = readdirSync(`/proc/${server.pid}/task`).map((id) => {
+    const [, name, rest] = readFileSync(`/proc/${server.pid}/task/${id}/stat`, 'utf8').match(/\((.*)\) (.*)/s);
+    return {name, niceness: Number(rest.split(' ')[16])};
+  });
+  const nicenesses = (name) => threads.filter((thread) => thread.name === name).map((thread) => thread.niceness).sort((a, b) => a - b);
+  const [own] = nicenesses('loquat-io');
+  assert.deepEqual(nicenesses('loquat-engine').map((niceness) => niceness - own), [3, 10, 10, 10]);
+  assert.equal(nicenesses('loquat-team')[0] - own, 3);
 });

@@ -68,7 +68,7 @@ test('a turn comes as frame, reply and turn_end', async () => {
   assert.deepEqual(frame.stable, {intent: true, out_of_scope: true, locale: true, slots: [true, true], intent_risk: 0});
   assert.ok(reply.text.includes('北京') && reply.source === 'template');
   assert.equal(end.session.turn, 1);
-  assert.deepEqual(end.delivery, {mode: 'stream', reason: 'the client accepts text/event-stream'});
+  assert.deepEqual(end.delivery, {mode: 'stream', reason: 'the client reads a stream of events'});
   assert.ok(end.timings_us.total > 0);
 });
 

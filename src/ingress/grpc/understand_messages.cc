@@ -156,12 +156,7 @@ base::Status ReadRequest(const v1::UnderstandRequest& message, base::WallTime no
   LOQUAT_TRY(ReadFeatures(message, request));
   LOQUAT_TRY(ReadDelivery(message, request));
   LOQUAT_TRY(ReadTimeBase(message, now, request));
-  if (message.text().size() <= text_bytes_max) return {};
-  return base::Error{.code = base::Code::kResourceExhausted,
-                     .message = fmt::format("the text has {} bytes; at most {} are allowed (understand.text_bytes_max)",
-                                            message.text().size(), text_bytes_max),
-                     .reason = "text_too_large",
-                     .param = "/text"};
+  return pipeline::CheckTextBytes(message.text().size(), text_bytes_max, "/text");
 }
 
 void WriteFault(const base::Error& error, v1::Fault& message) {

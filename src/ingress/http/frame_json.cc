@@ -199,6 +199,17 @@ void WriteReply(const domain::Reply& reply, base::JsonWriter& json) {
   json.EndObject();
 }
 
+void WriteDeliveryFields(const domain::Delivery& delivery, base::JsonWriter& json) {
+  Text("mode", domain::DeliveryModeName(delivery.mode), json);
+  Text("reason", delivery.reason, json);
+}
+
+void WriteDelivery(const domain::Delivery& delivery, base::JsonWriter& json) {
+  json.BeginObject();
+  WriteDeliveryFields(delivery, json);
+  json.EndObject();
+}
+
 void WriteAnswer(std::string_view id, const pipeline::UnderstandRequest& request,
                  const pipeline::UnderstandAnswer& answer, base::JsonWriter& json) {
   Text("id", id, json);
@@ -212,10 +223,7 @@ void WriteAnswer(std::string_view id, const pipeline::UnderstandRequest& request
     WriteReply(*answer.reply, json);
   }
   json.Key("delivery");
-  json.BeginObject();
-  Text("mode", domain::DeliveryModeName(answer.delivery.mode), json);
-  Text("reason", answer.delivery.reason, json);
-  json.EndObject();
+  WriteDelivery(answer.delivery, json);
   json.Key("timings_us");
   WriteTimings(answer.frame.timings, json);
 }

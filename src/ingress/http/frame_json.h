@@ -22,6 +22,9 @@ void WriteFrame(const pipeline::UnderstandRequest& request, const domain::Frame&
 // A reply's text and where it came from; what a model had to do with it: the members alone, and as an object.
 void WriteReplyFields(const domain::Reply& reply, base::JsonWriter& json);
 void WriteReply(const domain::Reply& reply, base::JsonWriter& json);
+// How it was answered: the members alone, and as an object.
+void WriteDeliveryFields(const domain::Delivery& delivery, base::JsonWriter& json);
+void WriteDelivery(const domain::Delivery& delivery, base::JsonWriter& json);
 void WriteTimings(const domain::StageTimings& timings, base::JsonWriter& json);
 
 // A session as an answer carries it (id, turn, state), and as GET /v1/sessions/{id} shows it (its turns besides).

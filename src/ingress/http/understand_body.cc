@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <optional>
 #include <utility>
 
 #include "base/json_fields.h"
@@ -70,18 +69,13 @@ void ReadTimeBase(JsonFields& fields, base::WallTime now, UnderstandRequest& req
 }
 
 // The text is checked for size apart from the other limits, because too much of it has a code of its own.
-std::optional<base::Error> ReadInput(JsonFields& fields, base::WallTime now, const UnderstandBodyLimits& limits,
-                                     UnderstandRequest& request) {
+base::Status ReadInput(JsonFields& fields, base::WallTime now, const UnderstandBodyLimits& limits,
+                       UnderstandRequest& request) {
   const JsonField text = fields.Required("text");
   request.utterance.text = text.String({});
   ReadUnderstandFields(fields, now, request);
   ReadDelivery(fields, request);
-  if (request.utterance.text.size() <= limits.text_bytes_max) return std::nullopt;
-  return base::Error{.code = base::Code::kResourceExhausted,
-                     .message = fmt::format("the text has {} bytes; at most {} are allowed (understand.text_bytes_max)",
-                                            request.utterance.text.size(), limits.text_bytes_max),
-                     .reason = "text_too_large",
-                     .param = text.Pointer()};
+  return pipeline::CheckTextBytes(request.utterance.text.size(), limits.text_bytes_max, text.Pointer());
 }
 
 }  // namespace
@@ -109,22 +103,22 @@ base::Result<UnderstandBody> ParseUnderstandBody(std::string_view body, base::Wa
   UnderstandBody result;
   base::JsonFaults faults;
   JsonFields fields(root, faults);
-  std::optional<base::Error> too_large;
+  base::Status text_fits;
   result.batch = fields.Has("inputs");
   if (result.batch) {
     fields.Required("inputs").Each({.min_items = 1, .max_items = limits.batch_max}, [&](const JsonField& item) {
       JsonFields input = item.Fields();
-      auto error = ReadInput(input, now, limits, result.inputs.emplace_back());
-      if (error && !too_large) too_large = std::move(error);
+      base::Status fits = ReadInput(input, now, limits, result.inputs.emplace_back());
+      if (text_fits.has_value()) text_fits = std::move(fits);
       input.Done();
     });
   } else {
-    too_large = ReadInput(fields, now, limits, result.inputs.emplace_back());
+    text_fits = ReadInput(fields, now, limits, result.inputs.emplace_back());
     result.resume = fields.Optional("resume").Bool(false);
   }
   fields.Done();
   LOQUAT_TRY(faults.status());
-  if (too_large) return std::move(*too_large);
+  LOQUAT_TRY(std::move(text_fits));
   return result;
 }
 

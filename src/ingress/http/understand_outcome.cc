@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ingress/http/frame_json.h"
 #include "ingress/http/understand_work.h"
 
 namespace loquat::ingress {
@@ -52,10 +53,7 @@ void WriteTicket(std::string_view id, const UnderstandOutcome& outcome, base::Js
   json.String(id);
   json.Key("delivery");
   json.BeginObject();
-  json.Key("mode");
-  json.String(domain::DeliveryModeName(domain::DeliveryMode::kCallback));
-  json.Key("reason");
-  json.String(outcome.reason);
+  WriteDeliveryFields({.mode = domain::DeliveryMode::kCallback, .reason = outcome.reason}, json);
   json.Key("id");
   json.String(outcome.delivery_id);
   json.EndObject();

@@ -113,10 +113,7 @@ std::string TurnEndJson(const EventHead& head, const pipeline::StreamTurnEnd& en
       WriteSessionState(*end.answer->session, json);
     }
     json.Key("delivery");
-    json.BeginObject();
-    event.Text("mode", domain::DeliveryModeName(end.answer->delivery.mode));
-    event.Text("reason", end.answer->delivery.reason);
-    json.EndObject();
+    WriteDelivery(end.answer->delivery, json);
     json.Key("timings_us");
     WriteTimings(end.answer->frame.timings, json);
   }

@@ -24,14 +24,6 @@ base::Error OutOfOrder(std::string reason, std::string message) {
           .param = "/utterance"};
 }
 
-base::Error TextTooLarge(std::size_t bytes, std::size_t bytes_max) {
-  return {.code = base::Code::kResourceExhausted,
-          .message = fmt::format("the text has {} bytes; at most {} are allowed (understand.text_bytes_max)", bytes,
-                                 bytes_max),
-          .reason = "text_too_large",
-          .param = "/text"};
-}
-
 domain::FrameStability AllStable(const domain::Frame& frame) {
   return {.intent = true,
           .out_of_scope = true,
@@ -198,9 +190,9 @@ void UnderstandStream::Update(TextUpdate update) {
   if (utterance == nullptr) return;
   std::string& text = utterance->request.utterance.text;
   const std::size_t bytes = update.text.size() + (update.delta ? text.size() : 0);
-  if (bytes > setting_.text_bytes_max) {
+  if (const base::Status fits = CheckTextBytes(bytes, setting_.text_bytes_max, "/text"); !fits.has_value()) {
     const std::unique_ptr<Utterance> dropped = std::move(arriving_);
-    return Fail(dropped->id, TextTooLarge(bytes, setting_.text_bytes_max));
+    return Fail(dropped->id, fits.error());
   }
   if (update.delta) {
     text += update.text;
