@@ -25,6 +25,7 @@ class Writer {
       const bool absent = key->type->optional() && member->value.kind == Kind::kNull;
       if (absent) {
         out_.append(indent, ' ').append("# ").append(key->name).append(": (absent)\n");
+        Template(*key->type, "If present", indent, secret || key->secret);
         continue;
       }
       out_.append(indent, ' ').append(key->name).append(":");
@@ -57,6 +58,19 @@ class Writer {
     line.clear();
   }
 
+  // The keys of a section that is not there, as comments.
+  void Template(const Type& type, std::string_view title, std::size_t indent, bool secret) {
+    if (type.section() == nullptr) return;
+    const Origins none;
+    Writer keys(none);
+    keys.Section(*type.section(), type.Defaults(), "", 2, secret);
+    keys.out_.pop_back();  // The last line's end, so that the split gives no empty one.
+    out_.append(indent, ' ').append("# ").append(title).append(":\n");
+    for (const std::string_view line : base::Split(keys.out_, '\n')) {
+      out_.append(indent, ' ').append("# ").append(line).append("\n");
+    }
+  }
+
   // What follows "key:" or "-", up to the end of its last line.
   void Item(const Type& type, const Value& value, const std::string& path, std::size_t indent, bool secret) {
     if (secret && value.kind != Kind::kMap && value.kind != Kind::kList) {
@@ -78,6 +92,7 @@ class Writer {
       }
     } else {
       out_ += value.kind == Kind::kList ? " []\n" : value.kind == Kind::kMap ? " {}\n" : " null\n";
+      if (type.element() != nullptr) Template(*type.element(), "Each", indent, secret);
     }
   }
 

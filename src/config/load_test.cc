@@ -291,7 +291,18 @@ TEST(Load, DumpSaysWhatEachKeyIsAndWhereItCameFrom) {
               HasSubstr("  # Open connections at most. Allowed: integer from 1 to 1000000. From environment variable\n"
                         "  # LOQUAT_SERVER_CONNECTIONS_MAX.\n"
                         "  connections_max: 7\n"));
-  EXPECT_THAT(Dump(loaded->value), HasSubstr("  # tls: (absent)\n"));
+}
+
+TEST(Load, DumpShowsTheKeysOfWhatIsNotThere) {
+  const std::string dump = Dump(AppOptions{});
+  EXPECT_THAT(dump, HasSubstr("  # tls: (absent)\n"
+                              "  # If present:\n"
+                              "  #   # PEM file with the chain. Allowed: text of 1 to 200 bytes. Required.\n"
+                              "  #   certificate: \"\"\n"));
+  EXPECT_THAT(dump, HasSubstr("extra: []\n"
+                              "# Each:\n"
+                              "#   # Allowed: "));
+  EXPECT_THAT(dump, HasSubstr("\n#   path: \"\"\n"));
 }
 
 TEST(Load, LaterSourcesOverruleEarlierOnes) {

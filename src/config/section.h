@@ -168,6 +168,10 @@ class SectionType final : public Type {
   std::string Allowed() const override { return "a section of keys"; }
   Shape shape() const override { return Shape::kSection; }
   const Schema* section() const override { return &schema_; }
+  Value Defaults() const override {
+    const V value{};
+    return schema_.Write(&value);
+  }
 
  private:
   Schema schema_ = SchemaOf<V>();

@@ -74,6 +74,8 @@ class Type {
   virtual const Schema* section() const { return nullptr; }
   // What a list or a map holds; null for other shapes.
   virtual const Type* element() const { return nullptr; }
+  // A section with all keys at their defaults; null for other shapes.
+  virtual Value Defaults() const { return {}; }
   // True where an absent key means an absent value, not a default one.
   virtual bool optional() const { return false; }
 };

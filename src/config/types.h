@@ -252,6 +252,7 @@ class OptionalType final : public Type {
   Shape shape() const override { return element_->shape(); }
   const Schema* section() const override { return element_->section(); }
   const Type* element() const override { return element_->element(); }
+  Value Defaults() const override { return element_->Defaults(); }
   bool optional() const override { return true; }
 
  private:
