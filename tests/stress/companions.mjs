@@ -1,159 +1,132 @@
-// What the server leans on dies and comes back at random: Redis, the receiver of callbacks, clients of every protocol.
-// Nothing that was accepted may be lost: every turn that was answered is in its session, every callback that was promised
-// arrives, and memory stays flat.
+// What the server leans on dies and comes back at random: Redis, etcd, the brokers of Kafka, the receiver of callbacks,
+// clients of every protocol; and its files change under it. Nothing that was accepted may be lost: each request is
+// answered, each answered turn is in its session, each record has its result and each promised callback arrives; the last
+// valid configuration is in force; and memory, descriptors and threads stay where they were.
 //
-// Usage: node tests/stress/companions.mjs [--seconds N] [--seed N]
+// Usage: node tests/stress/companions.mjs [--seconds N] [--seed N]; LOQUAT_BINARY names the program.
 
 import fs from 'node:fs';
 import {parseArgs} from 'node:util';
-import {Receiver, callbackConfig} from '../support/callbacks.mjs';
-import {call, client as grpcClient} from '../support/grpc.mjs';
-import {request, understand} from '../support/http.mjs';
-import {LiveClient} from '../support/live.mjs';
-import {Redis} from '../support/redis.mjs';
+import {callbackConfig} from '../support/callbacks.mjs';
+import {request} from '../support/http.mjs';
+import {kafkaConfig} from '../support/kafka.mjs';
+import {testModel} from '../support/model.mjs';
 import {Random} from '../support/random_templates.mjs';
+import {Redis} from '../support/redis.mjs';
 import {startServer} from '../support/server.mjs';
 import {pause, until} from '../support/wait.mjs';
+import {talkAll, wrongSessions} from './companions/conversations.mjs';
+import {Promises} from './companions/promises.mjs';
+import {Records} from './companions/records.mjs';
+import {Resources} from './companions/resources.mjs';
+import {Settings} from './companions/settings.mjs';
 
-const TEXTS = ['play some jazz', '北京明天天气怎么样', 'wake me up at 7 tomorrow', '帮我订明天去上海的火车票'];
-const HEAL_MS = 60_000;
+const HEAL_MS = 90_000;
+const CALM_MS = 8000;
+const FAILURES_SHOWN = 40;
 
-// Turns of one session: those that were answered are certain, those that broke off may count or not.
-class Account {
-  constructor(session) {
-    Object.assign(this, {session, answered: 0, open: 0});
-  }
-}
-
-// Each client says one turn after the other until `world.going` ends; what it may not lose stands in its account.
-const CLIENTS = {
-  async http(world, account, random) {
-    const answer = await understand(world.server, {text: random.pick(TEXTS), session: account.session, reply: true});
-    if (answer.status !== 200) throw new Error(`http: ${answer.status} ${answer.text}`);
-  },
-  async sse(world, account, random) {
-    const answer = await request(world.server, 'POST', '/v1/understand', {body: {text: random.pick(TEXTS), session: account.session}, headers: {accept: 'text/event-stream'}});
-    if (!/^event: turn_end$/m.test(answer.text) || /^event: error$/m.test(answer.text)) throw new Error(`sse: ${answer.text}`);
-  },
-  async grpc(world, account, random) {
-    const {error} = await call(world.grpc, 'Understand', {text: random.pick(TEXTS), session: account.session});
-    if (error) throw new Error(`grpc: ${error.message}`);
-  },
-  async websocket(world, account, random) {
-    account.live ??= await LiveClient.connect(world.server, {session: account.session, reply: true});
-    const text = random.pick(TEXTS);
-    for (let end = 1; end < text.length; end += 1 + random.below(4)) account.live.partial(text.slice(0, end));
-    account.live.final(text);
-    if (random.below(8) === 0) {  // The client dies in the middle.
-      await account.live.drop();
-      account.live = undefined;
-      return false;
-    }
-    const end = await account.live.take('turn_end');
-    if (end.reason !== 'final') throw new Error(`websocket: ${JSON.stringify(end)}`);
-    return true;
-  },
-};
-
-async function talk(world, kind, account, random) {
-  while (world.going) {
-    account.open += 1;
-    try {
-      const certain = await CLIENTS[kind](world, account, random);
-      if (certain !== false) {
-        account.answered += 1;
-        account.open -= 1;
-      }
-    } catch (error) {
-      world.failures.push(`${kind} ${account.session}: ${error.message}`);
-      account.live = undefined;
-    }
-    await pause(random.below(30));
-  }
-  if (account.live) await account.live.close();
-}
-
-async function promiseCallbacks(world, random) {
-  while (world.going) {
-    const answer = await understand(world.server, {text: random.pick(TEXTS), delivery: 'callback', callback_url: world.receiver.url()});
-    if (answer.status === 202) world.promised.add(answer.json.delivery.id);
-    else if (answer.status !== 429) world.failures.push(`callback: ${answer.status} ${answer.text}`);
-    await pause(random.below(40));
-  }
-}
-
-// One companion dies, stays away for a while, and returns.
-async function strike(world, random, log) {
-  while (world.going) {
-    await pause(500 + random.below(2500));
-    const victim = random.pick(world.victims);
-    log(`${victim.name} dies`);
-    await victim.die();
-    await pause(200 + random.below(3000));
-    await victim.live();
-    log(`${victim.name} is back`);
-  }
-}
-
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-
-export async function run({seconds, seed, log = () => {}}) {
-  const redis = await Redis.start();
-  const receiver = await new Receiver().listen();
-  const {port} = receiver;
+async function startWorld(seed, env) {
+  const [redis, promises, records, settings] = await Promise.all([Redis.start(), new Promises().start(), new Records().start(seed), testModel().then((model) => new Settings().start(model))]);
+  const {cluster} = records;
   const config = {
-    ...callbackConfig({retries: {attempts_max: 1000, backoff_max: '500ms'}}),
+    // Deliveries that have ended are forgotten soon, or they would look like a leak until there are finished_max.
+    ...callbackConfig({retention: '5s', retries: {attempts_max: 1000, backoff_max: '500ms'}}),
+    ...kafkaConfig(cluster),
+    etcd: settings.config(),
     grpc: {listen: '127.0.0.1:0'},
     sessions: {store: 'redis', redis: {address: redis.address}},
   };
-  const server = await startServer({config});
-  const world = {going: true, server, receiver, grpc: grpcClient(server), promised: new Set(), failures: [], victims: [
+  const server = await startServer({config, model: settings.model, env});
+  const companions = [
     {name: 'redis', die: () => redis.kill(), live: () => redis.restart()},
-    {name: 'the receiver', die: () => receiver.close(), live: () => receiver.listen(port)},
-  ]};
-  const accounts = [];
-  const resident = [];
-  const work = Object.keys(CLIENTS).flatMap((kind, k) => [0, 1].map((n) => {
-    accounts.push(new Account(`chaos-${seed}-${kind}-${n}`));
-    return talk(world, kind, accounts.at(-1), new Random(seed * 100 + k * 10 + n));
-  }));
-  work.push(promiseCallbacks(world, new Random(seed * 100 + 90)), strike(world, new Random(seed * 100 + 91), log));
-  const end = Date.now() + 1000 * seconds;
-  while (Date.now() < end) {
-    await pause(250);
-    resident.push(server.memoryBytes());
-  }
-  world.going = false;
-  await Promise.all(work);
+    {name: 'etcd', die: () => settings.etcd.kill(), live: () => settings.etcd.restart()},
+    {name: 'the receiver', die: () => promises.die(), live: () => promises.live()},
+    {name: 'kafka', die: () => cluster.tellAll('down'), live: () => cluster.tellAll('up')},
+  ];
+  return {server, config, redis, promises, records, settings, companions, going: false, accounts: [], failures: [], strikes: 0};
+}
 
-  // Healed, everything that was promised must come true.
-  await until('the callbacks arrive', () => [...world.promised].every((id) => receiver.callsOf(id).length > 0), {ms: HEAL_MS});
+// One companion dies, stays away for a while, and returns; each at times of its own.
+async function strike(world, {name, die, live}, random, log) {
+  while (world.going) {
+    await pause(1000 + random.below(6000));
+    log(`${name} dies`);
+    await die();
+    world.strikes += 1;
+    await pause(200 + random.below(3500));
+    await live();
+    log(`${name} is back`);
+  }
+}
+
+// Everybody works for a while; then their last requests have been answered.
+async function work(world, seed, ms, others) {
+  world.going = true;
+  const {promises, records, settings, config} = world;
+  const random = (n) => new Random(seed * 100 + 80 + n);
+  const all = [...talkAll(world, seed), promises.ask(world, random(0)), records.flow(world, random(1)), settings.changeEtcd(world, random(2)),
+    settings.changeFile(world, random(3), config), settings.changeDomain(world, random(4)), settings.probe(world), ...others(random)];
+  const ended = Promise.all(all).finally(() => (world.going = false));
+  const end = Date.now() + ms;
+  while (world.going && Date.now() < end) await pause(100);
+  world.going = false;
+  await ended;
+}
+
+// Healed, everything that was promised must come true.
+async function settle(world, random) {
+  const {server, promises, records, settings} = world;
+  await until('the callbacks arrive', () => promises.broken().length === 0, {ms: HEAL_MS, every: 200});
+  await records.settle(HEAL_MS);
   await until('the sessions are in Redis again', async () => {
     const {text} = await request(server, 'GET', '/metrics');
     return /^loquat_sessions_fallback_active 0$/m.test(text) && /^loquat_sessions_owed 0$/m.test(text);
   }, {ms: HEAL_MS});
-  const lost = [];
-  for (const account of accounts) {
-    const {turn} = (await request(server, 'GET', `/v1/sessions/${account.session}`)).json;
-    if (!(turn >= account.answered && turn <= account.answered + account.open)) {
-      lost.push(`${account.session}: ${account.answered} answered, ${account.open} broken off, ${turn} in the session`);
-    }
-  }
-  const quarter = Math.max(1, resident.length >> 2);
-  const result = {
-    seed, turns: accounts.reduce((sum, account) => sum + account.answered, 0), callbacks: world.promised.size,
-    callback_faults: receiver.faults.length, failures: world.failures, lost,
-    resident_early: median(resident.slice(quarter, 2 * quarter)), resident_late: median(resident.slice(-quarter)),
-  };
+  await settings.settle(server, random, HEAL_MS);
+}
+
+async function stopWorld({server, redis, promises, records, settings}) {
   await server.stop();
-  await receiver.close();
-  await redis.kill();
+  await Promise.all([promises.die(), records.cluster.stop(), redis.kill(), settings.etcd.kill()]);
+}
+
+export async function run({seconds, seed, env = {}, log = () => {}}) {
+  const world = await startWorld(seed, env);
+  const {server, promises, records, settings, failures} = world;
+  const resources = new Resources(server);
+  const last = new Random(seed * 100 + 99);
+  // First with nobody dying: what such a server holds at rest is what it must come back to.
+  await work(world, seed, CALM_MS, () => []);
+  await settle(world, last);
+  const calm = await resources.rest(HEAL_MS);
+  log(`calm: ${JSON.stringify(calm)}`);
+  await work(world, seed + 1, 1000 * seconds, (random) => [resources.watch(world), ...world.companions.map((one, n) => strike(world, one, random(10 + n), log))]);
+  log('everybody is back');
+  await settle(world, last);
+  const after = await resources.rest(HEAL_MS);
+  failures.push(...await wrongSessions(world), ...await records.wrongSessions(server), ...records.wrong,
+    ...promises.receiver.faults.map((fault) => `callback: ${fault}`), ...resources.faults(calm, after));
+  const {early, late} = resources.growth();
+  const mib = (bytes) => Math.round(bytes / 2 ** 20 * 10) / 10;
+  const result = {
+    seed, seconds, strikes: world.strikes, turns: world.accounts.reduce((sum, account) => sum + account.answered, 0), broken_off: world.accounts.reduce((sum, account) => sum + account.open, 0),
+    sessions: world.accounts.length, callbacks: promises.promised.size, callback_copies: promises.copies, records: records.sent, record_copies: records.copies(), settings: settings.counts,
+    resident_mib: {calm: mib(calm.bytes), second_quarter: mib(early), last_quarter: mib(late), after: mib(after.bytes),
+      by_tenths: Array.from({length: 10}, (_, i) => mib(resources.part(i + 1, 10, 'bytes'))).join(' ')},
+    descriptors: {calm: calm.files, loaded: resources.part(4, 4, 'files'), after: after.files},
+    threads: {calm: calm.threads, loaded: resources.part(4, 4, 'threads'), after: after.threads}, failures,
+  };
+  await stopWorld(world);
   return result;
 }
 
 if (process.argv[1] === fs.realpathSync(new URL(import.meta.url).pathname)) {
   const {values} = parseArgs({options: {seconds: {type: 'string', default: '600'}, seed: {type: 'string', default: String(Date.now() % 100_000)}}});
-  const result = await run({seconds: Number(values.seconds), seed: Number(values.seed), log: (line) => console.log(new Date().toISOString(), line)});
-  console.log(JSON.stringify(result, null, 1));
-  process.exit(result.failures.length + result.lost.length + result.callback_faults > 0 ? 1 : 0);
+  console.log(`seed ${values.seed}`);
+  // What a sanitizer is told goes to the server.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(ASAN|UBSAN|TSAN|LSAN)_OPTIONS$/.test(name)));
+  const result = await run({seconds: Number(values.seconds), seed: Number(values.seed), env, log: (line) => console.log(new Date().toISOString(), line)});
+  console.log(JSON.stringify({...result, failures: result.failures.length}, null, 1));
+  for (const failure of result.failures.slice(0, FAILURES_SHOWN)) console.error(`FAILED ${failure}`);
+  process.exit(result.failures.length > 0 ? 1 : 0);
 }
