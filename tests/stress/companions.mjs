@@ -24,9 +24,11 @@ import {Settings} from './companions/settings.mjs';
 const HEAL_MS = 90_000;
 const CALM_MS = 8000;
 const FAILURES_SHOWN = 40;
+const OUTPUT_SHOWN = 10_000;
 
 async function startWorld(seed, env) {
-  const [redis, promises, records, settings] = await Promise.all([Redis.start(), new Promises().start(), new Records().start(seed), testModel().then((model) => new Settings().start(model))]);
+  const [redis, promises, records, settings] = await Promise.all(
+    [Redis.start(), new Promises().start(), new Records().start(seed), testModel().then((model) => new Settings().start(model))]);
   const {cluster} = records;
   const config = {
     // Deliveries that have ended are forgotten soon, or they would look like a leak until there are finished_max.
@@ -66,33 +68,56 @@ async function work(world, seed, ms, others) {
   const random = (n) => new Random(seed * 100 + 80 + n);
   const all = [...talkAll(world, seed), promises.ask(world, random(0)), records.flow(world, random(1)), settings.changeEtcd(world, random(2)),
     settings.changeFile(world, random(3), config), settings.changeDomain(world, random(4)), settings.probe(world), ...others(random)];
-  const ended = Promise.all(all).finally(() => (world.going = false));
+  // Who cannot go on ends it for all.
+  const ended = Promise.all(all.map((one) => one.catch((error) => {
+    world.failures.push(error.message);
+    world.going = false;
+  })));
   const end = Date.now() + ms;
-  while (world.going && Date.now() < end) await pause(100);
+  while (world.going && !world.server.ended && Date.now() < end) await pause(100);
   world.going = false;
   await ended;
+  if (world.server.ended) throw new Error(`the server ended: ${world.server.output.slice(-OUTPUT_SHOWN)}; before: ${world.failures.slice(0, FAILURES_SHOWN).join('\n')}`);
 }
 
 // Healed, everything that was promised must come true.
 async function settle(world, random) {
   const {server, promises, records, settings} = world;
-  await until('the callbacks arrive', () => promises.broken().length === 0, {ms: HEAL_MS, every: 200});
-  await records.settle(HEAL_MS);
-  await until('the sessions are in Redis again', async () => {
-    const {text} = await request(server, 'GET', '/metrics');
-    return /^loquat_sessions_fallback_active 0$/m.test(text) && /^loquat_sessions_owed 0$/m.test(text);
-  }, {ms: HEAL_MS});
-  await settings.settle(server, random, HEAL_MS);
+  const healed = await Promise.allSettled([
+    until('the callbacks arrive', () => promises.broken().length === 0, {ms: HEAL_MS, every: 200}),
+    records.settle(HEAL_MS),
+    until('the sessions are in Redis again', async () => {
+      const {text} = await request(server, 'GET', '/metrics');
+      return /^loquat_sessions_fallback_active 0$/m.test(text) && /^loquat_sessions_owed 0$/m.test(text);
+    }, {ms: HEAL_MS}),
+    settings.settle(server, random, HEAL_MS),
+  ]);
+  world.failures.push(...healed.filter(({reason}) => reason).map(({reason}) => reason.message));
 }
 
-async function stopWorld({server, redis, promises, records, settings}) {
-  await server.stop();
+async function stopWorld({server, redis, promises, records, settings, failures}) {
+  await server.stop().catch((error) => failures.push(error.message.slice(-OUTPUT_SHOWN)));
   await Promise.all([promises.die(), records.cluster.stop(), redis.kill(), settings.etcd.kill()]);
+}
+
+function report({strikes, accounts, promises, records, settings}, resources, calm, after) {
+  const {early, late} = resources.growth();
+  const sum = (what) => accounts.reduce((total, account) => total + account[what], 0);
+  const mib = (bytes) => Math.round(bytes / 2 ** 20 * 10) / 10;
+  const tenths = Array.from({length: 10}, (_, i) => mib(resources.part(i + 1, 10, 'bytes')));
+  const counts = (what) => ({calm: calm[what], loaded: resources.part(4, 4, what), after: after[what]});
+  return {
+    strikes, turns: sum('answered'), broken_off: sum('open'), sessions: accounts.length,
+    callbacks: promises.promised.size, callback_copies: promises.copies,
+    records: records.sent, record_copies: records.copies(), settings: settings.counts,
+    resident_mib: {calm: mib(calm.bytes), second_quarter: mib(early), last_quarter: mib(late), after: mib(after.bytes), by_tenths: tenths.join(' ')},
+    descriptors: counts('files'), threads: counts('threads'),
+  };
 }
 
 export async function run({seconds, seed, env = {}, log = () => {}}) {
   const world = await startWorld(seed, env);
-  const {server, promises, records, settings, failures} = world;
+  const {server, promises, records, failures} = world;
   const resources = new Resources(server);
   const last = new Random(seed * 100 + 99);
   // First with nobody dying: what such a server holds at rest is what it must come back to.
@@ -103,19 +128,10 @@ export async function run({seconds, seed, env = {}, log = () => {}}) {
   await work(world, seed + 1, 1000 * seconds, (random) => [resources.watch(world), ...world.companions.map((one, n) => strike(world, one, random(10 + n), log))]);
   log('everybody is back');
   await settle(world, last);
-  const after = await resources.rest(HEAL_MS);
+  const after = await resources.rest(HEAL_MS, calm);
   failures.push(...await wrongSessions(world), ...await records.wrongSessions(server), ...records.wrong,
     ...promises.receiver.faults.map((fault) => `callback: ${fault}`), ...resources.faults(calm, after));
-  const {early, late} = resources.growth();
-  const mib = (bytes) => Math.round(bytes / 2 ** 20 * 10) / 10;
-  const result = {
-    seed, seconds, strikes: world.strikes, turns: world.accounts.reduce((sum, account) => sum + account.answered, 0), broken_off: world.accounts.reduce((sum, account) => sum + account.open, 0),
-    sessions: world.accounts.length, callbacks: promises.promised.size, callback_copies: promises.copies, records: records.sent, record_copies: records.copies(), settings: settings.counts,
-    resident_mib: {calm: mib(calm.bytes), second_quarter: mib(early), last_quarter: mib(late), after: mib(after.bytes),
-      by_tenths: Array.from({length: 10}, (_, i) => mib(resources.part(i + 1, 10, 'bytes'))).join(' ')},
-    descriptors: {calm: calm.files, loaded: resources.part(4, 4, 'files'), after: after.files},
-    threads: {calm: calm.threads, loaded: resources.part(4, 4, 'threads'), after: after.threads}, failures,
-  };
+  const result = {seed, seconds, ...report(world, resources, calm, after), failures};
   await stopWorld(world);
   return result;
 }

@@ -21,6 +21,13 @@ export function held(server) {
   return {bytes: 1024 * field('VmRSS'), files: server.openFiles(), threads: field('Threads')};
 }
 
+function leaks(calm, after) {
+  const faults = [];
+  if (after.files > calm.files + FILES_MORE_MAX) faults.push(`${after.files} descriptors are open, ${calm.files} were before`);
+  if (after.threads > calm.threads + THREADS_MORE_MAX) faults.push(`${after.threads} threads run, ${calm.threads} did before`);
+  return faults;
+}
+
 export class Resources {
   constructor(server) {
     this.server = server;
@@ -33,14 +40,16 @@ export class Resources {
       await pause(SAMPLE_MS);
     }
   }
-  // A server that nobody asks anything: descriptors and threads have stopped to change.
-  async rest(ms) {
+  // A server that nobody asks anything: descriptors and threads have stopped to change, and are those of a calm one if that
+  // takes no longer than `ms`.
+  async rest(ms, calm = undefined) {
     const seen = [];
     await until('descriptors and threads stand still', () => {
-      const {files, threads} = held(this.server);
-      seen.push(`${files} ${threads}`);
-      return seen.length >= STEADY_SAMPLES && seen.slice(-STEADY_SAMPLES).every((one) => one === seen.at(-1));
-    }, {ms, every: SAMPLE_MS});
+      const now = held(this.server);
+      seen.push(`${now.files} ${now.threads}`);
+      const still = seen.length >= STEADY_SAMPLES && seen.slice(-STEADY_SAMPLES).every((one) => one === seen.at(-1));
+      return still && (calm === undefined || leaks(calm, now).length === 0);
+    }, {ms, every: SAMPLE_MS}).catch(() => {});
     return held(this.server);
   }
   // The median of the n-th of so many parts of the time.
@@ -55,8 +64,6 @@ export class Resources {
     const faults = [];
     const {early, late} = this.growth();
     if (late > early + Math.max(GROWTH_BYTES_MAX, GROWTH_SHARE_MAX * early)) faults.push(`memory grew from ${early} to ${late} bytes`);
-    if (after.files > calm.files + FILES_MORE_MAX) faults.push(`${after.files} descriptors are open, ${calm.files} were before`);
-    if (after.threads > calm.threads + THREADS_MORE_MAX) faults.push(`${after.threads} threads run, ${calm.threads} did before`);
-    return faults;
+    return [...faults, ...leaks(calm, after)];
   }
 }
