@@ -15,7 +15,7 @@ import {Random} from '../support/random_templates.mjs';
 import {Redis} from '../support/redis.mjs';
 import {startServer} from '../support/server.mjs';
 import {pause, until} from '../support/wait.mjs';
-import {talkAll, wrongSessions} from './companions/conversations.mjs';
+import {settleAll, talkAll} from './companions/conversations.mjs';
 import {Promises} from './companions/promises.mjs';
 import {Records} from './companions/records.mjs';
 import {Resources} from './companions/resources.mjs';
@@ -45,7 +45,8 @@ async function startWorld(seed, env) {
     {name: 'the receiver', die: () => promises.die(), live: () => promises.live()},
     {name: 'kafka', die: () => cluster.tellAll('down'), live: () => cluster.tellAll('up')},
   ];
-  return {server, config, redis, promises, records, settings, companions, going: false, accounts: [], failures: [], strikes: 0};
+  return {server, config, redis, promises, records, settings, companions, going: false, failures: [], strikes: 0,
+    accounts: new Set(), turns: {answered: 0, open: 0, sessions: 0}};
 }
 
 // One companion dies, stays away for a while, and returns; each at times of its own.
@@ -85,7 +86,7 @@ async function settle(world, random) {
   const {server, promises, records, settings} = world;
   const healed = await Promise.allSettled([
     until('the callbacks arrive', () => promises.broken().length === 0, {ms: HEAL_MS, every: 200}),
-    records.settle(HEAL_MS),
+    records.settle(server, HEAL_MS),
     until('the sessions are in Redis again', async () => {
       const {text} = await request(server, 'GET', '/metrics');
       return /^loquat_sessions_fallback_active 0$/m.test(text) && /^loquat_sessions_owed 0$/m.test(text);
@@ -100,14 +101,13 @@ async function stopWorld({server, redis, promises, records, settings, failures})
   await Promise.all([promises.die(), records.cluster.stop(), redis.kill(), settings.etcd.kill()]);
 }
 
-function report({strikes, accounts, promises, records, settings}, resources, calm, after) {
+function report({strikes, turns, promises, records, settings}, resources, calm, after) {
   const {early, late} = resources.growth();
-  const sum = (what) => accounts.reduce((total, account) => total + account[what], 0);
   const mib = (bytes) => Math.round(bytes / 2 ** 20 * 10) / 10;
   const tenths = Array.from({length: 10}, (_, i) => mib(resources.part(i + 1, 10, 'bytes')));
   const counts = (what) => ({calm: calm[what], loaded: resources.part(4, 4, what), after: after[what]});
   return {
-    strikes, turns: sum('answered'), broken_off: sum('open'), sessions: accounts.length,
+    strikes, turns: turns.answered, broken_off: turns.open, sessions: turns.sessions,
     callbacks: promises.promised.size, callback_copies: promises.copies,
     records: records.sent, record_copies: records.copies(), settings: settings.counts,
     resident_mib: {calm: mib(calm.bytes), second_quarter: mib(early), last_quarter: mib(late), after: mib(after.bytes), by_tenths: tenths.join(' ')},
@@ -129,7 +129,9 @@ export async function run({seconds, seed, env = {}, log = () => {}}) {
   log('everybody is back');
   await settle(world, last);
   const after = await resources.rest(HEAL_MS, calm);
-  failures.push(...await wrongSessions(world), ...await records.wrongSessions(server), ...records.wrong,
+  await settleAll(world);
+  await records.read(server, HEAL_MS);
+  failures.push(...await records.wrongSessions(server), ...records.wrong,
     ...promises.receiver.faults.map((fault) => `callback: ${fault}`), ...resources.faults(calm, after));
   const result = {seed, seconds, ...report(world, resources, calm, after), failures};
   await stopWorld(world);
@@ -139,6 +141,8 @@ export async function run({seconds, seed, env = {}, log = () => {}}) {
 if (process.argv[1] === fs.realpathSync(new URL(import.meta.url).pathname)) {
   const {values} = parseArgs({options: {seconds: {type: 'string', default: '600'}, seed: {type: 'string', default: String(Date.now() % 100_000)}}});
   console.log(`seed ${values.seed}`);
+  // What was started ends with this process.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
   // What a sanitizer is told goes to the server.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(ASAN|UBSAN|TSAN|LSAN)_OPTIONS$/.test(name)));
   const result = await run({seconds: Number(values.seconds), seed: Number(values.seed), env, log: (line) => console.log(new Date().toISOString(), line)});

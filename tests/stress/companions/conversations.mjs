@@ -150,10 +150,11 @@ const KINDS = {
 async function talk(world, kind, name, random) {
   const client = new KINDS[kind](world);
   let account;
+  let sessions = 0;
   while (world.going) {
-    if (account === undefined || account.answered >= TURNS_OF_A_SESSION) {
-      account = new Account(`${name}-${world.accounts.length}`);
-      world.accounts.push(account);
+    if (account === undefined) {
+      account = new Account(`${name}-${++sessions}`);
+      world.accounts.add(account);
     }
     account.open += 1;
     try {
@@ -165,24 +166,35 @@ async function talk(world, kind, name, random) {
       world.failures.push(`${kind} ${account.session}: ${error.message}`);
       if (kind === 'websocket') client.live = undefined;
     }
+    if (account.answered >= TURNS_OF_A_SESSION) {
+      await settleAccount(world, account).catch((error) => world.failures.push(error.message));
+      account = undefined;
+    }
     await pause(random.below(30));
   }
   await client.close?.();
 }
 
+// Nobody speaks any more in the session: what it says of itself is compared, and it is deleted.
+async function settleAccount(world, account) {
+  const {session, answered, open} = account;
+  const answer = await request(world.server, 'GET', `/v1/sessions/${session}`);
+  const turn = answer.status === 404 ? 0 : answer.json.turn;
+  if (!(turn >= answered && turn <= answered + open)) {
+    world.failures.push(`session ${session}: ${answered} answered, ${open} broken off, ${turn} in the session: ${answer.text}`);
+  }
+  const {status, text} = await request(world.server, 'DELETE', `/v1/sessions/${session}`);
+  if (status !== 204) world.failures.push(`session ${session}: deleted with ${status} ${text}`);
+  world.accounts.delete(account);
+  world.turns.answered += answered;
+  world.turns.open += open;
+  world.turns.sessions += 1;
+}
+
 // All of them, until `world.going` ends.
 export const talkAll = (world, seed) => Object.keys(KINDS).flatMap((kind, k) => Array.from({length: CLIENTS_OF_A_KIND}, (_, n) =>
-  talk(world, kind, `chaos-${seed}-${kind}`, new Random(seed * 100 + k * 10 + n))));
+  talk(world, kind, `chaos-${seed}-${kind}-${n}`, new Random(seed * 100 + k * 10 + n))));
 
-// Sessions that lack a turn, or have one that nobody said.
-export async function wrongSessions(world) {
-  const wrong = [];
-  for (const {session, answered, open} of world.accounts) {
-    const answer = await request(world.server, 'GET', `/v1/sessions/${session}`);
-    const turn = answer.status === 404 ? 0 : answer.json.turn;
-    if (!(turn >= answered && turn <= answered + open)) {
-      wrong.push(`session ${session}: ${answered} answered, ${open} broken off, ${turn} in the session`);
-    }
-  }
-  return wrong;
+export async function settleAll(world) {
+  for (const account of [...world.accounts]) await settleAccount(world, account);
 }

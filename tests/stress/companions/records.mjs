@@ -2,24 +2,29 @@
 // their order and with its turns counted on. Copies are allowed, and counted.
 
 import {request} from '../../support/http.mjs';
-import {KafkaCluster, TOPICS, sendAll} from '../../support/kafka.mjs';
+import {KafkaCluster, sendAll} from '../../support/kafka.mjs';
 import {pause, until} from '../../support/wait.mjs';
 import {TEXTS} from './conversations.mjs';
 
-const SESSIONS = 16;
+const SESSIONS = 64;
+// The mock brokers forget the oldest records of a partition beyond 5 MiB: the results are spread wide, and are small, so that
+// all of them can be read in the end.
+const TOPICS = {ask: 8, answers: 64, dead: 1};
 const BATCH_MAX = 20;
 const PAUSE_MS = 200;
 const SEND_TRIES = 20;
+
+const sumOf = (values) => [...values].reduce((sum, value) => sum + value, 0);
 
 export class Records {
   async start(seed) {
     this.seed = seed;
     this.cluster = await KafkaCluster.start({topics: TOPICS});
-    [this.results, this.dead, this.producer] = await Promise.all([this.cluster.follow('answers'), this.cluster.follow('dead'), this.cluster.producer()]);
+    this.producer = await this.cluster.producer();
     this.sent = 0;
     this.indices = new Map();   // Records sent, by session.
     this.answered = new Map();  // Their results so far: how many, the last one's turn.
-    this.offsets = new Map();   // Next offset of each partition of the results; kafkajs may read some again.
+    this.offsets = new Map();   // Next offset of each partition of the results.
     this.sources = new Map();   // Results for each position of the input.
     this.positions = new Map(); // Positions of each record: more than one where kafkajs sent it again.
     this.wrong = [];
@@ -33,11 +38,10 @@ export class Records {
         const key = `records-${this.seed}-${random.below(SESSIONS)}`;
         const index = this.indices.get(key) ?? 0;
         this.indices.set(key, index + 1);
-        return {key, value: JSON.stringify({text: random.pick(TEXTS)}), headers: {'x-request-id': `${key}/${index}`}};
+        return {key, value: JSON.stringify({text: random.pick(TEXTS), features: ['intent']}), headers: {'x-request-id': `${key}/${index}`}};
       });
       await this.send(batch);
       this.sent += batch.length;
-      this.take();
       await pause(random.below(PAUSE_MS));
     }
   }
@@ -52,13 +56,10 @@ export class Records {
     }
   }
 
-  // Looks at what has come, and forgets it.
-  take() {
-    for (const result of this.results.splice(0)) this.judge(result);
-    for (const letter of this.dead.splice(0)) this.wrong.push(`dead letter for ${letter.headers['x-request-id']}: ${letter.headers['loquat-error-message']}`);
-  }
   judge({partition, offset, key, headers, source, json}) {
-    if (offset < (this.offsets.get(partition) ?? 0)) return;
+    const next = this.offsets.get(partition) ?? 0;
+    if (offset < next) return;  // kafkajs reads some again.
+    if (offset > next) this.wrong.push(`results ${next} to ${offset - 1} of partition ${partition} are not to be had any more`);
     this.offsets.set(partition, offset + 1);
     const before = this.sources.get(source) ?? 0;
     this.sources.set(source, before + 1);
@@ -76,18 +77,33 @@ export class Records {
     session.turn = json.session?.turn ?? session.turn;
   }
 
-  missing() {
-    this.take();
-    return [...this.indices].reduce((sum, [key, count]) => sum + count - (this.answered.get(key)?.count ?? 0), 0);
-  }
-  // Everything is answered, and said to be.
-  async settle(ms) {
-    await until('each record has its result', () => this.missing() === 0, {ms, every: 200});
+  // Everything is said to be answered.
+  async settle(server, ms) {
     const end = await this.cluster.records('ask');
     await until('everything is committed', async () => {
       const offsets = Object.values(await this.cluster.committed('loquat', 'ask'));
-      return offsets.reduce((sum, offset) => sum + Math.max(offset, 0), 0) === end;
-    }, {ms, every: 200});
+      return sumOf(offsets.map((offset) => Math.max(offset, 0))) === end;
+    }, {ms, every: 200}).catch(async (error) => {
+      throw new Error(`${error.message}; ${await this.state(server)}`);
+    });
+  }
+  // What stands in the topics now is judged.
+  async read(server, ms) {
+    const [resultsEnd, deadEnd] = await Promise.all(['answers', 'dead'].map((topic) => this.cluster.records(topic)));
+    const [results, dead] = await Promise.all([this.cluster.follow('answers'), this.cluster.follow('dead')]);
+    await until('the results are read', () => {
+      for (const result of results.splice(0)) this.judge(result);
+      return sumOf(this.offsets.values()) >= resultsEnd && dead.length >= deadEnd;
+    }, {ms, every: 200}).catch((error) => this.wrong.push(error.message));
+    for (const {headers} of dead) this.wrong.push(`dead letter for ${headers['x-request-id']}: ${headers['loquat-error-message']}`);
+    const missing = [...this.indices].filter(([key, count]) => count > (this.answered.get(key)?.count ?? 0));
+    if (missing.length > 0) this.wrong.push(`results are missing of ${missing.map(([key, count]) => `${key}: ${count}`).join(', ')}; ${await this.state(server)}`);
+  }
+  // Where it stands, for whoever must find out why.
+  async state(server) {
+    const metrics = (await request(server, 'GET', '/metrics')).text.match(/^loquat_kafka_(records|results|lag|in_flight|paused|assigned|abandoned|errors).*$/gm);
+    const [asked, answered] = await Promise.all(['ask', 'answers'].map((topic) => this.cluster.records(topic)));
+    return `${asked} records and ${answered} results in their topics, ${sumOf(this.offsets.values())} results read; ${metrics.join(', ')}`;
   }
   async wrongSessions(server) {
     const wrong = [];
@@ -99,8 +115,9 @@ export class Records {
   }
   // Results beyond the first: of positions that were answered twice, and of records that kafkajs had put in twice.
   copies() {
-    const again = [...this.sources.values()].reduce((sum, count) => sum + count - 1, 0);
-    const twice = [...this.positions.values()].reduce((sum, positions) => sum + positions.size - 1, 0);
-    return {of_results: again, of_records: twice};
+    return {
+      of_results: sumOf(this.sources.values()) - this.sources.size,
+      of_records: sumOf([...this.positions.values()].map((positions) => positions.size)) - this.positions.size,
+    };
   }
 }
