@@ -8,9 +8,10 @@ const SAMPLE_MS = 250;
 // The median of the last quarter may lie so much above that of the second; the first is warm-up.
 export const GROWTH_BYTES_MAX = 8 * 2 ** 20;
 export const GROWTH_SHARE_MAX = 0.05;
-// Connections to the companions may differ by a few, as which ones are open depends on who died last.
-export const FILES_MORE_MAX = 4;
-export const THREADS_MORE_MAX = 2;
+// Which connections to the companions are open, and which threads of librdkafka and gRPC wait for more work, depends on who
+// died last. Hundreds of deaths that left one behind each would be far above.
+export const FILES_MORE_MAX = 8;
+export const THREADS_MORE_MAX = 4;
 const STEADY_SAMPLES = 8;
 
 export const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
