@@ -13,7 +13,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kIdleWait{100};
-constexpr milliseconds kFullGrace{100};  // For so long nothing is polled for before partitions are paused.
+// For so long nothing is polled for before partitions are paused: librdkafka then forgets what it has fetched of them,
+// so a server that keeps up with its own pace never does it.
+constexpr milliseconds kFullGrace{100};
 constexpr milliseconds kGaugesEvery{1000};
 constexpr milliseconds kCommitWait{3000};  // For the broker's answer where somebody waits for it.
 constexpr milliseconds kCloseWait{5000};
@@ -116,6 +118,7 @@ void Worker::PollRecords() {
   for (int i = 0; i < kRecordsEachRound; ++i) {
     // What comes although its partition is paused was on its way already, and is taken.
     if (Full() && !all_paused_) return;
+    full_since_.reset();
     Message message = consumer_->Poll();
     if (message == nullptr) return;
     Take(std::move(message));
