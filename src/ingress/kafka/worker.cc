@@ -52,7 +52,10 @@ base::Result<std::unique_ptr<Worker>> Worker::Create(const KafkaOptions& options
   std::unique_ptr<Worker> worker(new Worker(options, limits, parts));
   Worker& self = *worker;
   LOQUAT_ASSIGN(self.producer_, ProducerClient::Open(options, self.wakeup_, self, parts.log));
-  self.runner_ = std::make_unique<RecordRunner>(parts.understand, parts.callbacks, options.threads, self.wakeup_);
+  self.runner_ = std::make_unique<RecordRunner>(
+      RecordRunnerParts{
+          .pipeline = parts.understand, .callbacks = parts.callbacks, .clock = parts.clock, .wakeup = self.wakeup_},
+      options.threads, options.timeout);
   LOQUAT_ASSIGN(self.consumer_, ConsumerClient::Open(options, self.wakeup_, self, parts.log));
   return worker;
 }
@@ -85,6 +88,7 @@ void Worker::Round() {
   ReplaceBrokenProducer();
   RunTimers();
   PollRecords();
+  runner_->Flush();
   UpdatePauses();
   consumer_->PollCommits(milliseconds(0));
   UpdateGauges();
@@ -188,6 +192,7 @@ void Worker::WaitForRunning(const std::vector<std::int32_t>& partitions) {
     });
   };
   while (running() && clock_.Now() < until) {
+    runner_->Flush();
     wakeup_.Wait(kWaitStep);
     for (InFlightPtr& record : runner_->TakeDone()) Understood(std::move(record));
     producer_->Poll();
@@ -216,6 +221,7 @@ void Worker::Finish() {
   };
   const base::TimePoint cancel_until = clock_.Now() + kCancelWait;
   while (understanding() && clock_.Now() < cancel_until) {
+    runner_->Flush();
     wakeup_.Wait(kWaitStep);
     for (InFlightPtr& record : runner_->TakeDone()) Understood(std::move(record));
   }

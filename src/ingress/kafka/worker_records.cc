@@ -86,10 +86,7 @@ void Worker::Start(InFlightPtr record) {
   one.stage = Stage::kUnderstanding;
   ++one.partition->running;
   ++one.attempts;
-  base::CallContext& call = one.request.context;
-  call.received_at = clock_.Now();
-  call.deadline = base::Deadline(call.received_at + options_.timeout).EarlierOf(one.request.deadline);
-  call.cancel = one.cancel.token();
+  one.request.context.cancel = one.cancel.token();
   runner_->Run(std::move(record));
 }
 
