@@ -47,12 +47,13 @@ struct InFlight {
   std::int64_t offset = 0;
   std::size_t bytes = 0;
   base::TimePoint taken_at;
+  std::size_t place = 0;  // Among those of the worker.
 
   RecordRequest request;
   std::uint32_t attempts = 0;
   base::CancelSource cancel;
   base::Status status;  // Of the last attempt.
-  std::string result;
+  std::string result;   // While it is produced the producer views it.
 
   Stage stage = Stage::kWaiting;
   bool in_key = false;  // It is the one of its key that is under way.
@@ -61,6 +62,7 @@ struct InFlight {
   bool bare = false;    // As out_headers.h.
   base::Error error;
   base::TimePoint produced_at;
+  InFlightPtr self;  // While it is with the producer, which knows its address alone.
   std::optional<base::Backoff> backoff;
 };
 

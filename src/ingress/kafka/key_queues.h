@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,7 +28,7 @@ class KeyQueues {
       ++waiting_;
       return std::nullopt;
     }
-    queues_.emplace(std::string(key), std::deque<T>());
+    queues_.emplace(std::string(key), std::list<T>());
     return record;
   }
   // The record of `key` under way has ended; the one that may start now, if one waits. REQUIRES: one is under way.
@@ -49,7 +49,8 @@ class KeyQueues {
   std::size_t waiting() const { return waiting_; }
 
  private:
-  std::unordered_map<std::string, std::deque<T>, base::StringHash, std::equal_to<>> queues_;
+  // Lists, for most are empty, and then take no memory of their own.
+  std::unordered_map<std::string, std::list<T>, base::StringHash, std::equal_to<>> queues_;
   std::size_t waiting_ = 0;
 };
 

@@ -35,8 +35,8 @@ base::Result<std::unique_ptr<ProducerClient>> ProducerClient::Open(const KafkaOp
   auto opaque = std::make_unique<Opaque>(Opaque{&events, &log});
   rd_kafka_conf_set_opaque(conf.get(), opaque.get());
   rd_kafka_conf_set_dr_msg_cb(conf.get(), [](rd_kafka_t*, const rd_kafka_message_t* message, void* of) {
-    const std::unique_ptr<InFlightPtr> record(static_cast<InFlightPtr*>(message->_private));
-    Of(of).events->OnDelivered(*record, message->err);
+    InFlightPtr record = std::move(static_cast<InFlight*>(message->_private)->self);
+    Of(of).events->OnDelivered(std::move(record), message->err);
   });
   rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* text, void* of) {
     Of(of).events->OnProducerError(static_cast<rd_kafka_resp_err_t>(error), text);
@@ -69,16 +69,16 @@ ProducerClient::~ProducerClient() {
 rd_kafka_resp_err_t ProducerClient::Produce(const std::string& topic, std::optional<std::string_view> key,
                                             std::optional<std::string_view> value, Headers headers,
                                             InFlightPtr record) {
-  auto owner = std::make_unique<InFlightPtr>(std::move(record));
   const std::size_t key_bytes = key ? key->size() : 0;
   const std::size_t value_bytes = value ? value->size() : 0;
   const rd_kafka_resp_err_t error = rd_kafka_producev(
-      client_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-      RD_KAFKA_V_KEY(AddressOf(key), key_bytes), RD_KAFKA_V_VALUE(const_cast<char*>(AddressOf(value)), value_bytes),
-      RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(owner.get()), RD_KAFKA_V_END);
+      client_, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_KEY(AddressOf(key), key_bytes),
+      RD_KAFKA_V_VALUE(const_cast<char*>(AddressOf(value)), value_bytes), RD_KAFKA_V_HEADERS(headers.get()),
+      RD_KAFKA_V_OPAQUE(record.get()), RD_KAFKA_V_END);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
   (void)headers.release();
-  (void)owner.release();
+  InFlight& one = *record;
+  one.self = std::move(record);
   return error;
 }
 

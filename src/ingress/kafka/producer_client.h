@@ -39,7 +39,8 @@ class ProducerClient {
   ProducerClient(const ProducerClient&) = delete;
   ProducerClient& operator=(const ProducerClient&) = delete;
 
-  // OnDelivered comes from a later Poll, unless this gives an error at once. The views are copied.
+  // OnDelivered comes from a later Poll, unless this gives an error at once. The key is copied; the value stays where
+  // it is for as long as the record is here.
   rd_kafka_resp_err_t Produce(const std::string& topic, std::optional<std::string_view> key,
                               std::optional<std::string_view> value, Headers headers, InFlightPtr record);
   void Poll();

@@ -39,7 +39,7 @@ struct Record {
 
 // What the reading of a record gave.
 struct RecordRequest {
-  base::CallContext context;  // Complete but for arrival, deadline and cancel, which each attempt has anew when it begins.
+  base::CallContext context;  // Complete but for arrival, deadline and cancel, which each attempt has anew.
   base::Deadline deadline;    // That of the headers; attempts have their own besides.
   pipeline::UnderstandRequest request;
   // Records of one session keep their order; empty: of none.

@@ -65,6 +65,8 @@ Worker::~Worker() {
   runner_.reset();
   producer_.reset();
   timers_.clear();
+  // Those that wait for their key are held by their partition, which they hold.
+  for (const InFlightPtr& record : in_flight_) record->partition.reset();
   in_flight_.clear();
   consumer_.reset();
 }

@@ -13,9 +13,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -92,6 +92,8 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   // It is done, or left to another owner: its key and its room are free.
   void Release(InFlightPtr record);
   void Forget(InFlightPtr record);
+  InFlightPtr NewRecord();
+  void Remove(InFlight& record);
   bool Abandoned(const InFlight& record) const;
 
   void OnAssigned(const std::vector<std::int32_t>& partitions) override;
@@ -114,8 +116,10 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   base::JsonParser stats_parser_;
   Wakeup wakeup_;
 
+  std::pmr::unsynchronized_pool_resource records_memory_;
   Assignment assignment_;
-  std::unordered_set<InFlightPtr> in_flight_;
+  std::vector<InFlightPtr> in_flight_;
+  std::vector<std::string> spare_results_;  // Their memory is used again, by the thread that wrote them.
   std::size_t in_flight_bytes_ = 0;
   std::multimap<base::TimePoint, InFlightPtr> timers_;
   std::optional<base::TimePoint> full_since_;

@@ -10,6 +10,10 @@
 namespace loquat::ingress::kafka {
 namespace {
 
+// Together 16 MiB at most.
+constexpr std::size_t kSpareResultsMax = 1024;
+constexpr std::size_t kSpareResultBytesMax = 16 * 1024;
+
 std::optional<std::string_view> Bytes(const void* data, std::size_t size) {
   if (data == nullptr) return std::nullopt;
   return std::string_view(static_cast<const char*>(data), size);
@@ -59,14 +63,13 @@ void Worker::Take(Message message) {
     (void)partition->offsets.Begin(message->offset);
   }
   metrics_.records.Increment();
-  auto record = std::make_shared<InFlight>();
+  InFlightPtr record = NewRecord();
   record->record = RecordOf(*message);
   record->partition = std::move(partition);
   record->offset = message->offset;
   record->bytes = record->record.bytes();
   record->taken_at = clock_.Now();
   record->message = std::move(message);
-  in_flight_.insert(record);
   in_flight_bytes_ += record->bytes;
   base::Status read = ReadRecord(record->record, limits_, clock_, ids_, parser_, record->request);
   if (!read.has_value()) return MakeDeadLetter(std::move(record), std::move(read).error());
@@ -215,6 +218,27 @@ void Worker::Acknowledged(InFlightPtr record) {
   Forget(std::move(record));
 }
 
+InFlightPtr Worker::NewRecord() {
+  auto record = std::allocate_shared<InFlight>(std::pmr::polymorphic_allocator<InFlight>(&records_memory_));
+  record->place = in_flight_.size();
+  in_flight_.push_back(record);
+  if (!spare_results_.empty()) {
+    record->result = std::move(spare_results_.back());
+    spare_results_.pop_back();
+  }
+  return record;
+}
+
+void Worker::Remove(InFlight& record) {
+  in_flight_bytes_ -= record.bytes;
+  if (record.result.capacity() <= kSpareResultBytesMax && spare_results_.size() < kSpareResultsMax) {
+    spare_results_.push_back(std::move(record.result));
+  }
+  in_flight_.back()->place = record.place;
+  std::swap(in_flight_[record.place], in_flight_.back());
+  in_flight_.pop_back();
+}
+
 void Worker::Release(InFlightPtr record) {
   metrics_.abandoned.Increment();
   Forget(std::move(record));
@@ -224,8 +248,7 @@ void Worker::Forget(InFlightPtr record) {
   // A loop, for all that wait behind it are left where it is left.
   for (;;) {
     Unhold(*record);
-    in_flight_bytes_ -= record->bytes;
-    in_flight_.erase(record);
+    Remove(*record);
     if (!record->in_key) return;
     std::optional<InFlightPtr> next = record->partition->keys.Leave(record->request.order_key());
     if (!next) return;
