@@ -57,6 +57,43 @@ constexpr auto kRefused = std::to_array<Refusal>({
     {"builtin.features", kInternals},
 });
 
+// Of those that may be set. librdkafka warns of each one that is given to a client of the other kind.
+constexpr auto kOfConsumers = std::to_array<std::string_view>({
+    "auto.offset.reset",
+    "check.crcs",
+    "consume.callback.max.messages",
+    "coordinator.query.interval.ms",
+    "fetch.error.backoff.ms",
+    "fetch.max.bytes",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "group.instance.id",
+    "group.protocol.type",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.poll.interval.ms",
+    "offset.store.sync.interval.ms",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "session.timeout.ms",
+});
+constexpr auto kOfProducers = std::to_array<std::string_view>({
+    "batch.num.messages",
+    "batch.size",
+    "compression.codec",
+    "compression.level",
+    "compression.type",
+    "linger.ms",
+    "produce.offset.report",
+    "queue.buffering.backpressure.threshold",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.ms",
+    "request.timeout.ms",
+    "retry.backoff.ms",
+    "sticky.partitioning.linger.ms",
+});
+
 constexpr auto kSecrets =
     std::to_array<std::string_view>({"sasl.password", "ssl.key.password", "ssl.key.pem", "ssl.keystore.password",
                                      "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"});
@@ -67,7 +104,8 @@ bool IsSecret(std::string_view name) {
 
 bool IsPointer(std::string_view name) {
   return name.ends_with("_cb") || name == "opaque" || name == "ssl_engine_callback_data" || name == "interceptors" ||
-         name == "default_topic_conf" || name == "ssl_key" || name == "ssl_certificate" || name == "ssl_ca";
+         name == "default_topic_conf" || name == "msg_order_cmp" || name == "ssl_key" || name == "ssl_certificate" ||
+         name == "ssl_ca";
 }
 
 base::Error Refused(std::string_view name, std::string_view why, std::string_view pointer) {
@@ -84,24 +122,33 @@ base::Status Set(rd_kafka_conf_t& conf, std::string_view name, std::string_view 
                                            IsSecret(name) ? "see its documentation" : why.data()));
 }
 
-base::Status SetAll(rd_kafka_conf_t& conf, const std::map<std::string, std::string>& properties) {
-  for (const auto& [name, value] : properties) LOQUAT_TRY(Set(conf, name, value));
+base::Status SetAll(rd_kafka_conf_t& conf, const std::map<std::string, std::string>& properties, ClientKind kind) {
+  const ClientKind other = kind == ClientKind::kConsumer ? ClientKind::kProducer : ClientKind::kConsumer;
+  for (const auto& [name, value] : properties) {
+    if (OneKindOf(name) != other) LOQUAT_TRY(Set(conf, name, value));
+  }
   return {};
 }
 
-base::Result<Conf> CommonConf(const KafkaOptions& options) {
+base::Result<Conf> CommonConf(const KafkaOptions& options, ClientKind kind) {
   Conf conf(rd_kafka_conf_new());
   // Defaults of ours that an operator may change.
   LOQUAT_TRY(Set(*conf, "client.id", "loquat"));
   LOQUAT_TRY(Set(*conf, "reconnect.backoff.max.ms", "5000"));
-  LOQUAT_TRY(SetAll(*conf, options.properties));
-  LOQUAT_TRY(SetAll(*conf, options.secrets));
+  LOQUAT_TRY(SetAll(*conf, options.properties, kind));
+  LOQUAT_TRY(SetAll(*conf, options.secrets, kind));
   LOQUAT_TRY(Set(*conf, "bootstrap.servers", options.brokers));
   LOQUAT_TRY(Set(*conf, "message.max.bytes", std::to_string(options.record_bytes_max + kDeadLetterHeaderBytesMax)));
   return conf;
 }
 
 }  // namespace
+
+std::optional<ClientKind> OneKindOf(std::string_view property) {
+  if (std::ranges::find(kOfConsumers, property) != kOfConsumers.end()) return ClientKind::kConsumer;
+  if (std::ranges::find(kOfProducers, property) != kOfProducers.end()) return ClientKind::kProducer;
+  return std::nullopt;
+}
 
 base::Status CheckProperties(const std::map<std::string, std::string>& properties, PropertyKind kind,
                              std::string_view pointer) {
@@ -126,7 +173,7 @@ base::Status CheckProperties(const std::map<std::string, std::string>& propertie
 }
 
 base::Result<Conf> ConsumerConf(const KafkaOptions& options) {
-  LOQUAT_ASSIGN(Conf conf, CommonConf(options));
+  LOQUAT_ASSIGN(Conf conf, CommonConf(options, ClientKind::kConsumer));
   // A group that is new to a topic loses nothing, unless it is told to.
   if (!options.properties.contains("auto.offset.reset")) LOQUAT_TRY(Set(*conf, "auto.offset.reset", "earliest"));
   LOQUAT_TRY(Set(*conf, "group.id", options.group));
@@ -141,7 +188,7 @@ base::Result<Conf> ConsumerConf(const KafkaOptions& options) {
 }
 
 base::Result<Conf> ProducerConf(const KafkaOptions& options) {
-  LOQUAT_ASSIGN(Conf conf, CommonConf(options));
+  LOQUAT_ASSIGN(Conf conf, CommonConf(options, ClientKind::kProducer));
   LOQUAT_TRY(Set(*conf, "enable.idempotence", "true"));
   LOQUAT_TRY(Set(*conf, "message.timeout.ms", std::to_string(options.produce_timeout.count())));
   // The next record of a session waits for this one's acknowledgement.

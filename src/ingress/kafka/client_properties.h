@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,7 +36,13 @@ enum class PropertyKind : std::uint8_t { kPlain, kSecret };
 base::Status CheckProperties(const std::map<std::string, std::string>& properties, PropertyKind kind,
                              std::string_view pointer);
 
-// REQUIRES: the options were checked. Errors: internal, naming what librdkafka refused.
+enum class ClientKind : std::uint8_t { kConsumer, kProducer };
+
+// The one kind of client that knows the property, of those that may be set; none where both do.
+std::optional<ClientKind> OneKindOf(std::string_view property);
+
+// Each has the operator's properties that its kind knows. REQUIRES: the options were checked. Errors: internal, naming
+// what librdkafka refused.
 base::Result<Conf> ConsumerConf(const KafkaOptions& options);
 base::Result<Conf> ProducerConf(const KafkaOptions& options);
 

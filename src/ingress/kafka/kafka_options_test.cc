@@ -3,6 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <sstream>
+
 #include "config/load.h"
 #include "ingress/kafka/client_properties.h"
 
@@ -147,6 +153,73 @@ TEST(KafkaProperties, TheClientsKeepThePromises) {
   options.properties = {{"linger.ms", "20"}, {"auto.offset.reset", "latest"}};
   EXPECT_EQ(ValueOf(*kafka::ProducerConf(options), "linger.ms"), "20");
   EXPECT_EQ(ValueOf(*kafka::ConsumerConf(options), "auto.offset.reset"), "largest");
+}
+
+// Librdkafka's own table: "name | C, P or * | range | …" a line.
+std::map<std::string, std::string> KindsByLibrdkafka() {
+  char* text = nullptr;
+  std::size_t size = 0;
+  std::FILE* file = open_memstream(&text, &size);
+  rd_kafka_conf_properties_show(file);
+  std::fclose(file);
+  const std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
+  std::map<std::string, std::string> kinds;
+  std::istringstream lines(std::string(text, size));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name;
+    std::string bar;
+    std::string kind;
+    if (!(words >> name >> bar >> kind) || bar != "|" || (kind != "C" && kind != "P" && kind != "*")) continue;
+    kinds[name] = kind;
+    if (line.find("see dedicated API") == std::string::npos) continue;
+    EXPECT_THAT(PropertyFault(name, "1"), HasSubstr("cannot be set here")) << "a text in the place of a pointer";
+  }
+  return kinds;
+}
+
+TEST(KafkaProperties, EachGoesToTheClientsThatKnowIt) {
+  const auto kinds = KindsByLibrdkafka();
+  EXPECT_GT(kinds.size(), 100U);
+  for (const auto& [name, kind] : kinds) {
+    if (PropertyFault(name, "1").find("cannot be set here") != std::string::npos) continue;
+    const auto ours = kafka::OneKindOf(name);
+    const std::string as_theirs = !ours ? "*" : *ours == kafka::ClientKind::kConsumer ? "C" : "P";
+    EXPECT_EQ(as_theirs, kind) << name;
+  }
+}
+
+TEST(KafkaProperties, LibrdkafkaWarnsOfNone) {
+  const KafkaOptions options{.brokers = "127.0.0.1:1",
+                             .input = "i",
+                             .output = "o",
+                             .dead_letter = "d",
+                             .properties = {{"fetch.wait.max.ms", "50"},
+                                            {"auto.offset.reset", "latest"},
+                                            {"linger.ms", "5"},
+                                            {"compression.type", "zstd"},
+                                            {"client.id", "both"}}};
+  auto consumer = kafka::ConsumerConf(options);
+  ASSERT_TRUE(consumer.has_value());
+  EXPECT_EQ(ValueOf(*consumer, "fetch.wait.max.ms"), "50");
+  EXPECT_EQ(ValueOf(*consumer, "client.id"), "both");
+  auto producer = kafka::ProducerConf(options);
+  ASSERT_TRUE(producer.has_value());
+  EXPECT_EQ(ValueOf(*producer, "compression.type"), "zstd");
+  for (auto& [type, conf] : {std::pair(RD_KAFKA_CONSUMER, &*consumer), {RD_KAFKA_PRODUCER, &*producer}}) {
+    std::string warnings;  // They come while the client is made.
+    rd_kafka_conf_set_opaque(conf->get(), &warnings);
+    rd_kafka_conf_set_log_cb(conf->get(), [](const rd_kafka_t* client, int, const char* facility, const char* text) {
+      if (std::string_view(facility) != "CONFWARN") return;
+      static_cast<std::string*>(rd_kafka_opaque(client))->append(text).append("\n");
+    });
+    char why[512] = {};
+    rd_kafka_t* client = rd_kafka_new(type, conf->get(), why, sizeof why);
+    ASSERT_NE(client, nullptr) << why;
+    (void)conf->release();
+    EXPECT_EQ(warnings, "");
+    rd_kafka_destroy(client);
+  }
 }
 
 }  // namespace

@@ -28,11 +28,14 @@ rd_kafka_t* Client(rd_kafka_type_t type, const char* brokers) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   char why[512];
   rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof why);
-  rd_kafka_conf_set(conf, "queue.buffering.max.messages", "1000000", why, sizeof why);
-  rd_kafka_conf_set(conf, "linger.ms", "2", why, sizeof why);
-  rd_kafka_conf_set(conf, "group.id", "load", why, sizeof why);
-  rd_kafka_conf_set(conf, "fetch.wait.max.ms", "10", why, sizeof why);
-  rd_kafka_conf_set(conf, "partitioner", "murmur2_random", why, sizeof why);
+  if (type == RD_KAFKA_PRODUCER) {
+    rd_kafka_conf_set(conf, "queue.buffering.max.messages", "1000000", why, sizeof why);
+    rd_kafka_conf_set(conf, "linger.ms", "2", why, sizeof why);
+    rd_kafka_conf_set(conf, "partitioner", "murmur2_random", why, sizeof why);
+  } else {
+    rd_kafka_conf_set(conf, "group.id", "load", why, sizeof why);
+    rd_kafka_conf_set(conf, "fetch.wait.max.ms", "10", why, sizeof why);
+  }
   return rd_kafka_new(type, conf, why, sizeof why);
 }
 
