@@ -1,6 +1,7 @@
 #include "ingress/kafka/consumer_client.h"
 
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include "ingress/kafka/client_properties.h"
@@ -10,13 +11,37 @@ namespace {
 
 constexpr std::chrono::milliseconds kCloseStep{50};
 
+// Of the protocol's requests (https://kafka.apache.org/protocol#protocol_api_keys).
+constexpr std::int16_t kJoinGroup = 11;
+constexpr std::int16_t kSyncGroup = 14;
+constexpr const char* kWatchName = "loquat";
+
 struct Opaque {
   ConsumerEvents* events;
   observe::Logger* log;
+  // Written by the thread of a connection. Relaxed: it stands for nothing but itself.
+  std::atomic<bool> joining{false};
 };
 
 Opaque& Of(void* opaque) {
   return *static_cast<Opaque*>(opaque);
+}
+
+// Nothing else tells of a join when it begins: the statistics are some milliseconds old where they are read.
+rd_kafka_resp_err_t WatchJoins(rd_kafka_t* client, const rd_kafka_conf_t*, void* of, char*, std::size_t) {
+  const auto sent = [](rd_kafka_t*, int, const char*, std::int32_t, std::int16_t request, std::int16_t, std::int32_t,
+                       std::size_t, void* opaque) {
+    if (request == kJoinGroup) Of(opaque).joining.store(true, std::memory_order_relaxed);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  };
+  const auto received = [](rd_kafka_t*, int, const char*, std::int32_t, std::int16_t request, std::int16_t,
+                           std::int32_t, std::size_t, std::int64_t, rd_kafka_resp_err_t, void* opaque) {
+    if (request == kSyncGroup) Of(opaque).joining.store(false, std::memory_order_relaxed);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+  };
+  const rd_kafka_resp_err_t error = rd_kafka_interceptor_add_on_request_sent(client, kWatchName, sent, of);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
+  return rd_kafka_interceptor_add_on_response_received(client, kWatchName, received, of);
 }
 
 std::vector<std::int32_t> IdsOf(const rd_kafka_topic_partition_list_t& list) {
@@ -34,7 +59,7 @@ void ForwardLog(observe::Logger& log, int level, const char* facility, const cha
 base::Result<std::unique_ptr<ConsumerClient>> ConsumerClient::Open(const KafkaOptions& options, Wakeup& wakeup,
                                                                    ConsumerEvents& events, observe::Logger& log) {
   LOQUAT_ASSIGN(Conf conf, ConsumerConf(options));
-  auto opaque = std::make_unique<Opaque>(Opaque{&events, &log});
+  auto opaque = std::make_unique<Opaque>(&events, &log);
   rd_kafka_conf_set_opaque(conf.get(), opaque.get());
   rd_kafka_conf_set_rebalance_cb(conf.get(), &ConsumerClient::Rebalance);
   rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int error, const char* text, void* of) {
@@ -47,6 +72,10 @@ base::Result<std::unique_ptr<ConsumerClient>> ConsumerClient::Open(const KafkaOp
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t* client, int level, const char* facility, const char* text) {
     ForwardLog(*Of(rd_kafka_opaque(client)).log, level, facility, text);
   });
+  if (rd_kafka_conf_interceptor_add_on_new(conf.get(), kWatchName, WatchJoins, opaque.get()) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return base::Internal("librdkafka takes no interceptor");
+  }
   std::array<char, 512> why{};
   rd_kafka_t* client = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size());
   if (client == nullptr) return base::Internal(std::string("the Kafka consumer cannot be made: ") + why.data());
@@ -114,6 +143,10 @@ void ConsumerClient::PollCommits(std::chrono::milliseconds most) {
   const Event event(rd_kafka_queue_poll(commits_.get(), static_cast<int>(most.count())));
   if (event == nullptr || rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_OFFSET_COMMIT) return;
   events_.OnCommitted(rd_kafka_event_error(event.get()), rd_kafka_event_topic_partition_list(event.get()));
+}
+
+bool ConsumerClient::joining() const {
+  return Of(rd_kafka_opaque(client_)).joining.load(std::memory_order_relaxed);
 }
 
 std::int64_t ConsumerClient::EndOf(std::int32_t partition) const {

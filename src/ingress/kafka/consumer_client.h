@@ -49,6 +49,8 @@ class ConsumerClient {
   void Commit(const rd_kafka_topic_partition_list_t& list);
   // Waits for at most so long; runs OnCommitted alone.
   void PollCommits(std::chrono::milliseconds most);
+  // This member has asked to join the group, and has not heard of its partitions yet. Of this moment.
+  bool joining() const;
   // The end of a partition's log as last heard of; negative while unknown.
   std::int64_t EndOf(std::int32_t partition) const;
   // Leaves the group; gives back what it has by OnRevoked.

@@ -21,7 +21,8 @@ constexpr milliseconds kCommitWait{3000};  // For the broker's answer where some
 constexpr milliseconds kCloseWait{5000};
 constexpr milliseconds kCancelWait{5000};  // For cancelled records to come back from the road.
 constexpr milliseconds kWaitStep{10};
-constexpr int kRecordsEachRound = 256;  // Then acknowledgements have their turn.
+constexpr milliseconds kJoinComing{5000};  // More than librdkafka's heartbeat takes to hear that others join.
+constexpr int kRecordsEachRound = 256;     // Then acknowledgements have their turn.
 constexpr std::size_t kStatsDepthMax = 16;
 
 RecordLimits LimitsOf(const KafkaOptions& options, const UnderstandBodyLimits& body) {
@@ -201,16 +202,32 @@ void Worker::WaitForRunning(const std::vector<std::int32_t>& partitions) {
   }
 }
 
-void Worker::WaitForCommit() {
-  const base::TimePoint until = clock_.Now() + kCommitWait;
+void Worker::WaitForCommit(base::TimePoint until) {
   while (committing_ && clock_.Now() < until) consumer_->PollCommits(kWaitStep);
+}
+
+// Commits what is done of them, also where the broker asks to try again while others join: the next owner answers
+// again what is not committed.
+void Worker::HandOver(const std::vector<std::int32_t>& partitions) {
+  const base::TimePoint until = clock_.Now() + kCommitWait;
+  // The one under way may be of less, and its answer is not that of ours.
+  WaitForCommit(until);
+  for (;;) {
+    const PartitionList list = assignment_.ToCommit(partitions);
+    if (list == nullptr || clock_.Now() >= until) return;
+    committing_ = true;
+    consumer_->Commit(*list);
+    WaitForCommit(until);
+    if (commit_error_ != RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS) return;
+    consumer_->PollCommits(kWaitStep);  // None is under way: it only waits.
+  }
 }
 
 void Worker::Finish() {
   // First the answer to the one under way, for what was done since is not in it.
-  WaitForCommit();
+  WaitForCommit(clock_.Now() + kCommitWait);
   Commit();
-  WaitForCommit();
+  WaitForCommit(clock_.Now() + kCommitWait);
   left_ = in_flight_.size();
   // Closing revokes what is left: it is gone from here on, and nobody commits it.
   std::vector<std::int32_t> all;
@@ -231,6 +248,7 @@ void Worker::Finish() {
 }
 
 void Worker::OnAssigned(const std::vector<std::int32_t>& partitions) {
+  commit_after_ = {};
   for (const std::int32_t id : partitions) assignment_.Add(id);
   metrics_.rebalances.With({"assigned"}).Increment();
   if (!partitions.empty()) parts_.status.SetInputRefusal(std::nullopt);
@@ -244,12 +262,7 @@ void Worker::OnRevoked(const std::vector<std::int32_t>& partitions, bool lost) {
       if (const auto partition = assignment_.Find(id)) partition->closing = true;
     }
     WaitForRunning(partitions);
-    // A commit that is under way may be of less; the answers are the same to us.
-    if (const PartitionList list = assignment_.ToCommit(partitions)) {
-      committing_ = true;
-      consumer_->Commit(*list);
-      WaitForCommit();
-    }
+    HandOver(partitions);
   }
   if (const PartitionList paused = assignment_.TakePaused(partitions)) consumer_->Resume(*paused);
   for (const std::int32_t id : partitions) assignment_.Remove(id);
@@ -260,6 +273,9 @@ void Worker::OnRevoked(const std::vector<std::int32_t>& partitions, bool lost) {
 
 void Worker::OnCommitted(rd_kafka_resp_err_t error, const rd_kafka_topic_partition_list_t* list) {
   committing_ = false;
+  commit_error_ = error;
+  // Others join: so will this member, and a commit in that very moment would be late.
+  if (error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS) commit_after_ = clock_.Now() + kJoinComing;
   const bool well = error == RD_KAFKA_RESP_ERR_NO_ERROR;
   metrics_.commits.With({well ? "ok" : rd_kafka_err2name(error)}).Increment();
   // Those that failed are in the next commit, if their partitions are ours then.
@@ -292,8 +308,9 @@ void Worker::OnStats(std::string_view json) {
   metrics_.brokers_up.Set(static_cast<double>(stats->brokers_up));
   parts_.status.SetBrokersUp(stats->brokers_up);
   // While members join, a broker answers a commit behind the join, and then for a generation that is past: librdkafka
-  // takes the whole assignment for lost. Nothing but the statistics tells that the group is steady, and they are fresh.
-  if (stats->group_steady) Commit();
+  // takes the whole assignment for lost. Nothing but the statistics tells that the group is steady; since they were
+  // made a join may have begun.
+  if (stats->group_steady && !consumer_->joining() && clock_.Now() >= commit_after_) Commit();
 }
 
 void Worker::OnProducerError(rd_kafka_resp_err_t error, std::string_view text) {

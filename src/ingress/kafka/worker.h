@@ -71,7 +71,8 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   void UpdatePauses();
   bool Full() const;
   void Commit();
-  void WaitForCommit();
+  void WaitForCommit(base::TimePoint until);
+  void HandOver(const std::vector<std::int32_t>& partitions);
   void UpdateGauges();
   void ReplaceBrokenProducer();
   void WaitForRunning(const std::vector<std::int32_t>& partitions);
@@ -125,6 +126,8 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   std::optional<base::TimePoint> full_since_;
   bool all_paused_ = false;
   bool committing_ = false;
+  base::TimePoint commit_after_;
+  rd_kafka_resp_err_t commit_error_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // Of the last one that was answered.
   base::TimePoint gauges_at_;
   std::uint64_t backoff_seed_ = 0;
   std::size_t left_ = 0;
