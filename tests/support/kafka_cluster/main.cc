@@ -68,7 +68,8 @@ bool Obey(rd_kafka_mock_cluster_t* cluster, const std::string& line) {
 int main(int argc, char** argv) {
   const int brokers = argc > 1 ? std::atoi(argv[1]) : 3;
   char why[512];
-  // The mock cluster lives in some client's process; this one talks to nobody, and need not note that it has no brokers.
+  // The mock cluster lives in some client's process; this one talks to nobody, and need not note that it has no
+  // brokers.
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   rd_kafka_conf_set(conf, "log_level", "4", why, sizeof why);
   rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
