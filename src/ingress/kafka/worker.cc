@@ -13,9 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kIdleWait{100};
-// For so long nothing is polled for before partitions are paused: librdkafka then forgets what it has fetched of them,
-// so a server that keeps up with its own pace never does it.
-constexpr milliseconds kFullGrace{100};
 constexpr milliseconds kGaugesEvery{1000};
 constexpr milliseconds kCommitWait{3000};  // For the broker's answer where somebody waits for it.
 constexpr milliseconds kCloseWait{5000};
@@ -124,8 +121,8 @@ bool Worker::Full() const {
 void Worker::PollRecords() {
   for (int i = 0; i < kRecordsEachRound; ++i) {
     // What comes although its partition is paused was on its way already, and is taken.
-    if (Full() && !all_paused_) return;
-    full_since_.reset();
+    if (Full() && !intake_.closed()) return;
+    intake_.Polled();
     Message message = consumer_->Poll();
     if (message == nullptr) return;
     Take(std::move(message));
@@ -134,20 +131,11 @@ void Worker::PollRecords() {
 }
 
 void Worker::UpdatePauses() {
-  const base::TimePoint now = clock_.Now();
-  if (!Full()) {
-    full_since_.reset();
-  } else if (!full_since_) {
-    full_since_ = now;
-  }
   const bool half_empty =
       in_flight_.size() <= options_.in_flight_max / 2 && in_flight_bytes_ <= options_.in_flight_bytes_max / 2;
-  if (all_paused_) {
-    all_paused_ = draining() || !half_empty;
-  } else {
-    all_paused_ = draining() || (full_since_ && now - *full_since_ >= kFullGrace);
-  }
-  const auto [pause, resume] = assignment_.TakePauseChanges(all_paused_);
+  intake_.Update(Full(), half_empty, clock_.Now());
+  if (draining()) intake_.Close();
+  const auto [pause, resume] = assignment_.TakePauseChanges(intake_.closed());
   if (pause != nullptr) consumer_->Pause(*pause);
   if (resume != nullptr) consumer_->Resume(*resume);
 }

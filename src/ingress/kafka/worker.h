@@ -14,7 +14,6 @@
 #include <map>
 #include <memory>
 #include <memory_resource>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +24,7 @@
 #include "ingress/kafka/client_handles.h"
 #include "ingress/kafka/consumer_client.h"
 #include "ingress/kafka/in_flight.h"
+#include "ingress/kafka/intake_gate.h"
 #include "ingress/kafka/kafka_metrics.h"
 #include "ingress/kafka/kafka_options.h"
 #include "ingress/kafka/kafka_status.h"
@@ -123,8 +123,7 @@ class Worker final : private ConsumerEvents, private ProducerEvents {
   std::vector<std::string> spare_results_;  // Their memory is used again, by the thread that wrote them.
   std::size_t in_flight_bytes_ = 0;
   std::multimap<base::TimePoint, InFlightPtr> timers_;
-  std::optional<base::TimePoint> full_since_;
-  bool all_paused_ = false;
+  IntakeGate intake_;
   bool committing_ = false;
   base::TimePoint commit_after_;
   rd_kafka_resp_err_t commit_error_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // Of the last one that was answered.
