@@ -158,4 +158,12 @@ void MappedFile::Advise(MapAdvice advice) const {
   ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), flag);
 }
 
+void MappedFile::Forget(std::span<const std::byte> part) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  // Of the mapping, which begins a page.
+  const auto offset = static_cast<std::size_t>(part.data() - bytes_.data());
+  const std::size_t begin = (offset + page - 1) / page * page, end = (offset + part.size()) / page * page;
+  if (begin < end) ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
+}
+
 }  // namespace loquat::base

@@ -50,6 +50,9 @@ class MappedFile {
 
   // A hint to the kernel about what comes next; never fails.
   void Advise(MapAdvice advice) const;
+  // Takes the whole pages of `part` out of this process's memory; they are read again when they are touched.
+  // REQUIRES: `part` lies in bytes().
+  void Forget(std::span<const std::byte> part) const;
 
  private:
   explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}

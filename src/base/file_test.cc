@@ -87,6 +87,18 @@ TEST_F(FileTest, ErrorsNameThePathAndTheCause) {
   EXPECT_EQ(FileError("write", "x", EIO).code, Code::kInternal);
 }
 
+TEST_F(FileTest, WhatIsForgottenIsReadAgain) {
+  std::string text(20'000, 'a');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  ASSERT_TRUE(WriteFileAtomically(Path("x"), text).has_value());
+  const MappedFile mapped = MappedFile::Open(Path("x")).value();
+  for (const auto& [from, count] :
+       {std::pair(0, 20'000), std::pair(1, 19'999), std::pair(4095, 2), std::pair(5000, 0)}) {
+    mapped.Forget(mapped.bytes().subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count)));
+    EXPECT_EQ(mapped.text(), text) << from;
+  }
+}
+
 TEST_F(FileTest, ReplacingKeepsTheModeAndTheOldReadersBytes) {
   ASSERT_TRUE(WriteFileAtomically(Path("x"), "old").has_value());
   ASSERT_EQ(::chmod(Path("x").c_str(), 0600), 0);

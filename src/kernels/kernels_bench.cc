@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "kernels/activation_test_data.h"
+#include "kernels/interleave.h"
 #include "kernels/thread_team.h"
 #include "kernels/transformer_kernels.h"
 #include "kernels/weight_test_data.h"
@@ -22,7 +23,7 @@ const TransformerKernels& Tier() {
   return TransformerKernelsFor(ChooseIsa(forced == nullptr ? "" : forced).value_or(DetectIsa()));
 }
 
-// Type, tokens, rows.
+// Type, tokens, rows, RowOrder.
 void MatmulBench(benchmark::State& state) {
   const auto type = static_cast<WeightType>(state.range(0));
   const auto tokens = static_cast<std::size_t>(state.range(1)), rows = static_cast<std::size_t>(state.range(2));
@@ -33,21 +34,32 @@ void MatmulBench(benchmark::State& state) {
   std::vector<std::byte> bytes(rows * kCols / layout.block_weights * layout.block_bytes);
   for (std::size_t at = 0; at < bytes.size(); at += layout.block_bytes) RandomBlock(random, type, 0.02, &bytes[at]);
   std::vector<float> out(tokens * rows);
-  const Matrix weights{.data = bytes.data(), .rows = rows, .cols = kCols, .type = type};
+  Matrix weights{.data = bytes.data(), .rows = rows, .cols = kCols, .type = type};
+  std::vector<std::byte> panels;
+  if (static_cast<RowOrder>(state.range(3)) == RowOrder::kInterleaved) {
+    if (!Tier().takes_interleaved(type)) return state.SkipWithError("this tier takes rows alone");
+    panels.resize(InterleavedBytes(weights) + kInterleavedAlignment);
+    std::byte* const first = panels.data() + (-reinterpret_cast<std::uintptr_t>(panels.data())) % kInterleavedAlignment;
+    InterleavePanels(weights, 0, (rows + kInterleavedRows - 1) / kInterleavedRows, first);
+    weights = InterleavedMatrix(weights, first);
+  }
   const TransformerKernels& tier = Tier();
   const TestActivations x(tier, type, std::vector<float>(tokens * kCols, 0.5F), kCols);
   for (auto _ : state) {
     tier.matmul(weights, 0, rows, x.Io(out.data(), rows));
     benchmark::ClobberMemory();
   }
-  state.SetLabel(std::string(layout.name));
+  state.SetLabel(std::string(layout.name) + (weights.order == RowOrder::kInterleaved ? " interleaved" : ""));
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * bytes.size()));
   state.counters["flop"] = benchmark::Counter(2.0 * kCols * static_cast<double>(tokens * rows),
                                               benchmark::Counter::kIsIterationInvariantRate);
 }
-BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1, 4, 128}, {1024}});
+constexpr int kQ8 = static_cast<int>(WeightType::kQ8_0), kQ4 = static_cast<int>(WeightType::kQ4_0);
+BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1, 4, 128}, {1024}, {0}});
+BENCHMARK(MatmulBench)->ArgsProduct({{kQ8, kQ4}, {1, 2, 4, 6, 16, 128}, {1024}, {1}});
 // From memory, as a decoding step reads them: more than any cache holds.
-BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1}, {1 << 17}});
+BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1}, {1 << 17}, {0}});
+BENCHMARK(MatmulBench)->ArgsProduct({{kQ8, kQ4}, {1}, {1 << 17}, {1}});
 
 void RoundBench(benchmark::State& state) {
   constexpr std::size_t kCols = 2048;

@@ -1,5 +1,6 @@
 #include "kernels/matmul_bf16.h"
 #include "kernels/matmul_int8.h"
+#include "kernels/matmul_interleaved.h"
 #include "kernels/transformer_simd.h"
 
 namespace loquat::kernels {
@@ -27,6 +28,7 @@ void MatmulRounded(const Matrix& weights, std::size_t row_begin, std::size_t row
     case ActivationForm::kFloats:
       return Matmul(weights, row_begin, row_end, io);
     case ActivationForm::kInt8:
+      if (weights.order == RowOrder::kInterleaved) return MatmulInterleaved(weights, row_begin, row_end, io);
       return MatmulInt8(weights, row_begin, row_end, io);
     case ActivationForm::kBF16:
       return MatmulBF16(weights, row_begin, row_end, io);
@@ -38,6 +40,9 @@ constexpr TransformerKernels MakeTable() {
   table.matmul = MatmulRounded;
   table.round = Round;
   for (std::size_t i = 0; i < kWeightTypes; ++i) table.forms[i] = FormFor(static_cast<WeightType>(i));
+  for (const WeightType type : {WeightType::kQ8_0, WeightType::kQ4_0}) {
+    table.interleaved[static_cast<std::size_t>(type)] = true;
+  }
   return table;
 }
 

@@ -43,6 +43,7 @@ struct ActivationBlock {
   float scale;
   float sum;           // scale * the sum of quants,
   float half_sums[2];  // and that of the first sixteen and of the others.
+  std::int32_t quants_sum;
 };
 inline constexpr std::size_t kRoundedBytesMax = 2;  // Bytes of a rounded activation, at most.
 
@@ -113,7 +114,10 @@ struct TransformerKernels {
   ActivationForm forms[kWeightTypes] = {};
   void (*round)(ActivationForm form, const float* x, std::size_t cols, std::byte* out) = nullptr;
   ActivationForm form(WeightType type) const { return forms[static_cast<std::size_t>(type)]; }
-  // The weights of one row as floats: out[cols].
+  // Types that matmul also takes as RowOrder::kInterleaved, faster. The sums are not those of kRows to the bit.
+  bool interleaved[kWeightTypes] = {};
+  bool takes_interleaved(WeightType type) const { return interleaved[static_cast<std::size_t>(type)]; }
+  // The weights of one row as floats: out[cols]. REQUIRES: RowOrder::kRows.
   void (*decode_row)(const Matrix& weights, std::size_t row, float* out);
 
   // y = x / sqrt(mean(x^2) + epsilon) * weight. Zhang, Sennrich, "Root mean square layer normalization", 2019.

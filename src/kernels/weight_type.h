@@ -38,15 +38,22 @@ constexpr const WeightLayout& LayoutOf(WeightType type) {
   return kWeightLayouts[static_cast<std::size_t>(type)];
 }
 
-// A matrix as it lies in a file: output i is the dot product of row i and the input. Does not own; the bytes need no
-// alignment beyond that of the type's floats (2 bytes for halves and blocks, 4 for kF32).
+enum class RowOrder : std::uint8_t {
+  kRows,         // One after the other, as in files.
+  kInterleaved,  // In panels of sixteen: kernels/interleave.h.
+};
+
+// Output i is the dot product of row i and the input. Does not own; the bytes need no alignment beyond that of the
+// type's floats (2 bytes for halves and blocks, 4 for kF32), and read fastest where interleaved ones have 64.
 struct Matrix {
   const std::byte* data = nullptr;  // [rows, cols] in blocks.
   std::size_t rows = 0;             // Outputs.
   std::size_t cols = 0;             // Inputs; a multiple of LayoutOf(type).block_weights.
   WeightType type = WeightType::kF32;
+  RowOrder order = RowOrder::kRows;
 
   constexpr std::size_t row_bytes() const { return cols / LayoutOf(type).block_weights * LayoutOf(type).block_bytes; }
+  // REQUIRES: kRows.
   constexpr const std::byte* row(std::size_t i) const { return data + i * row_bytes(); }
 };
 

@@ -10,6 +10,7 @@
 #include "kernels/transformer_kernels.h"
 #include "model/arch/decoder_weights.h"
 #include "model/arch/decoder_workspace.h"
+#include "model/arch/interleaved_weights.h"
 #include "model/arch/load.h"
 
 namespace loquat::model {
@@ -21,10 +22,11 @@ enum class KeyOrValue : std::uint8_t { kKey, kValue };
 
 class Decoder final : public DecoderModel {
  public:
-  Decoder(ModelConfig config, DecoderWeights parts, std::shared_ptr<const Weights> weights,
-          const kernels::TransformerKernels& kernels, KvType kv_type)
+  Decoder(ModelConfig config, DecoderWeights parts, InterleavedWeights interleaved,
+          std::shared_ptr<const Weights> weights, const kernels::TransformerKernels& kernels, KvType kv_type)
       : config_(std::move(config)),
         parts_(std::move(parts)),
+        interleaved_(std::move(interleaved)),
         weights_(std::move(weights)),
         kernels_(kernels),
         kv_type_(kv_type),
@@ -181,6 +183,7 @@ class Decoder final : public DecoderModel {
 
   const ModelConfig config_;
   const DecoderWeights parts_;
+  const InterleavedWeights interleaved_;          // Where layers of parts_ lie.
   const std::shared_ptr<const Weights> weights_;  // Holds the matrices of parts_.
   const kernels::TransformerKernels& kernels_;
   const KvType kv_type_;
@@ -193,8 +196,12 @@ base::Result<std::unique_ptr<const DecoderModel>> LoadDecoder(ModelConfig config
                                                               std::shared_ptr<const Weights> weights, kernels::Isa isa,
                                                               KvType kv_type) {
   LOQUAT_ASSIGN(DecoderWeights parts, ReadDecoderWeights(config, *weights));
-  return std::make_unique<const Decoder>(std::move(config), std::move(parts), std::move(weights),
-                                         kernels::TransformerKernelsFor(isa), kv_type);
+  const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
+  InterleavedWeights interleaved;
+  kernels::ThreadTeam team;
+  interleaved.Take(LinearsOf(parts), tier, *weights, team);
+  return std::make_unique<const Decoder>(std::move(config), std::move(parts), std::move(interleaved),
+                                         std::move(weights), tier, kv_type);
 }
 
 }  // namespace loquat::model

@@ -108,4 +108,16 @@ base::Result<DecoderWeights> ReadDecoderWeights(const ModelConfig& config, const
   return read;
 }
 
+std::vector<Linear*> LinearsOf(DecoderWeights& weights) {
+  std::vector<Linear*> linears;
+  for (DecoderLayer& layer : weights.layers) {
+    for (Linear& linear : layer.qkv) linears.push_back(&linear);
+    linears.push_back(&layer.attention_output);
+    for (Linear& linear : layer.gate_up) linears.push_back(&linear);
+    linears.push_back(&layer.ffn_down);
+  }
+  linears.push_back(&weights.output);
+  return linears;
+}
+
 }  // namespace loquat::model

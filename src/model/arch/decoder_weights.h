@@ -50,6 +50,9 @@ struct DecoderWeights {
   Rope rope;
 };
 
+// Every linear layer, for who changes where its numbers lie.
+std::vector<Linear*> LinearsOf(DecoderWeights& weights);
+
 base::Result<DecoderWeights> ReadDecoderWeights(const ModelConfig& config, const Weights& weights);
 
 }  // namespace loquat::model

@@ -10,6 +10,7 @@
 #include "kernels/transformer_kernels.h"
 #include "model/arch/compute.h"
 #include "model/arch/encoder_weights.h"
+#include "model/arch/interleaved_weights.h"
 #include "model/arch/load.h"
 
 namespace loquat::model {
@@ -101,9 +102,13 @@ struct EncoderWorkspace final : EncoderModel::Workspace {
 
 class Encoder final : public EncoderModel {
  public:
-  Encoder(ModelConfig config, EncoderWeights parts, std::shared_ptr<const Weights> weights,
-          const kernels::TransformerKernels& kernels)
-      : config_(std::move(config)), parts_(std::move(parts)), weights_(std::move(weights)), kernels_(kernels) {}
+  Encoder(ModelConfig config, EncoderWeights parts, InterleavedWeights interleaved,
+          std::shared_ptr<const Weights> weights, const kernels::TransformerKernels& kernels)
+      : config_(std::move(config)),
+        parts_(std::move(parts)),
+        interleaved_(std::move(interleaved)),
+        weights_(std::move(weights)),
+        kernels_(kernels) {}
 
   const ModelConfig& config() const override { return config_; }
 
@@ -235,6 +240,7 @@ class Encoder final : public EncoderModel {
 
   const ModelConfig config_;
   const EncoderWeights parts_;
+  const InterleavedWeights interleaved_;          // Where layers of parts_ lie.
   const std::shared_ptr<const Weights> weights_;  // Holds the matrices of parts_.
   const kernels::TransformerKernels& kernels_;
 };
@@ -245,8 +251,12 @@ base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config
                                                               std::shared_ptr<const Weights> weights,
                                                               kernels::Isa isa) {
   LOQUAT_ASSIGN(EncoderWeights parts, ReadEncoderWeights(config, *weights));
-  return std::make_unique<const Encoder>(std::move(config), std::move(parts), std::move(weights),
-                                         kernels::TransformerKernelsFor(isa));
+  const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
+  InterleavedWeights interleaved;
+  kernels::ThreadTeam team;
+  interleaved.Take(LinearsOf(parts), tier, *weights, team);
+  return std::make_unique<const Encoder>(std::move(config), std::move(parts), std::move(interleaved),
+                                         std::move(weights), tier);
 }
 
 }  // namespace loquat::model

@@ -95,4 +95,16 @@ base::Result<EncoderWeights> ReadEncoderWeights(const ModelConfig& config, const
   return read;
 }
 
+std::vector<Linear*> LinearsOf(EncoderWeights& weights) {
+  std::vector<Linear*> linears;
+  for (EncoderLayer& layer : weights.layers) {
+    for (Linear& linear : layer.qkv) linears.push_back(&linear);
+    for (Linear* linear : {&layer.attention_output, &layer.ffn_up, &layer.ffn_down}) linears.push_back(linear);
+  }
+  for (std::optional<Linear>* head : {&weights.head_dense, &weights.head_output}) {
+    if (head->has_value()) linears.push_back(&**head);
+  }
+  return linears;
+}
+
 }  // namespace loquat::model

@@ -36,6 +36,9 @@ struct EncoderWeights {
   std::optional<Linear> head_output;  // [labels, width], of models with a head.
 };
 
+// Every linear layer, for who changes where its numbers lie.
+std::vector<Linear*> LinearsOf(EncoderWeights& weights);
+
 base::Result<EncoderWeights> ReadEncoderWeights(const ModelConfig& config, const Weights& weights);
 
 }  // namespace loquat::model

@@ -1,5 +1,6 @@
 #include "model/tensor/mapped_weights.h"
 
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -17,6 +18,15 @@ MappedWeights::MappedWeights(std::vector<base::MappedFile> files, std::vector<Te
 const Tensor* MappedWeights::Find(std::string_view name) const {
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : found->second;
+}
+
+void MappedWeights::Forget(std::span<const std::byte> bytes) const {
+  for (const base::MappedFile& file : files_) {
+    const std::span<const std::byte> all = file.bytes();
+    const bool inside = !std::less<>()(bytes.data(), all.data()) &&
+                        !std::less<>()(all.data() + all.size(), bytes.data() + bytes.size());
+    if (inside) file.Forget(bytes);
+  }
 }
 
 }  // namespace loquat::model

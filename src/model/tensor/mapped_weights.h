@@ -22,6 +22,7 @@ class MappedWeights final : public Weights {
 
   std::span<const Tensor> tensors() const override { return tensors_; }
   const Tensor* Find(std::string_view name) const override;
+  void Forget(std::span<const std::byte> bytes) const override;
 
  private:
   const std::vector<base::MappedFile> files_;

@@ -37,6 +37,8 @@ class Weights {
 
   virtual std::span<const Tensor> tensors() const = 0;          // In file order; names are unique.
   virtual const Tensor* Find(std::string_view name) const = 0;  // Null: not there.
+  // A hint: these bytes of a tensor will hardly be read again. What they are does not change.
+  virtual void Forget(std::span<const std::byte> bytes) const { (void)bytes; }
 };
 
 }  // namespace loquat::model

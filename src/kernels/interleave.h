@@ -1,0 +1,32 @@
+// Block weights in panels of sixteen rows, the form in which integer dot products stream them: the numbers of the file,
+// bit for bit, in another order. Drawn in docs/weight_types.md.
+//
+// A panel holds its columns 64 at a time: sixteen scales (F16) for the first 32 columns and sixteen for the others,
+// then both blocks' numbers. Those of q8_0 lie as q + 128, four columns of one row together, sixteen rows of these
+// after each other; those of q4_0 likewise, columns c and c + 16 of the block in one byte. Rows and columns that the
+// matrix lacks are zeros that nobody reads. Pure functions; any thread.
+
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/weight_type.h"
+
+namespace loquat::kernels {
+
+inline constexpr std::size_t kInterleavedRows = 16;
+inline constexpr std::size_t kInterleavedAlignment = 64;  // Of every panel, if the first has it.
+
+bool Interleaves(WeightType type);
+
+// Of one panel, and of all. REQUIRES: Interleaves(type).
+std::size_t PanelBytes(WeightType type, std::size_t cols);
+std::size_t InterleavedBytes(const Matrix& weights);
+
+// Panels [begin, end) of `from`, a matrix in rows, to their places in `to`, which has InterleavedBytes(from).
+void InterleavePanels(const Matrix& from, std::size_t begin, std::size_t end, std::byte* to);
+
+// `from` as it lies in `data`.
+Matrix InterleavedMatrix(const Matrix& from, const std::byte* data);
+
+}  // namespace loquat::kernels

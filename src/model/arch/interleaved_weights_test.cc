@@ -1,0 +1,88 @@
+// Which layers are copied into the order that a tier streams, and that the copies are what the model then computes
+// with.
+
+#include "model/arch/interleaved_weights.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/interleave.h"
+#include "kernels/weight_test_data.h"
+
+namespace loquat::model {
+namespace {
+
+using kernels::RowOrder;
+using kernels::WeightType;
+
+class ForgetfulWeights final : public Weights {
+ public:
+  std::span<const Tensor> tensors() const override { return {}; }
+  const Tensor* Find(std::string_view) const override { return nullptr; }
+  void Forget(std::span<const std::byte> bytes) const override { forgotten.push_back(bytes.size()); }
+  mutable std::vector<std::size_t> forgotten;
+};
+
+struct Layers {
+  Layers() {
+    base::Random random(3);
+    for (const WeightType type : {WeightType::kQ8_0, WeightType::kF32, WeightType::kQ4_0, WeightType::kQ6_K}) {
+      matrices.push_back(kernels::RandomMatrix(random, type, 40, 256, 0.1));
+      linears.push_back({.weight = matrices.back().matrix(), .bias = {}});
+    }
+  }
+  std::vector<Linear*> all() {
+    std::vector<Linear*> pointers;
+    for (Linear& linear : linears) pointers.push_back(&linear);
+    return pointers;
+  }
+  std::vector<kernels::TestMatrix> matrices;
+  std::vector<Linear> linears;
+};
+
+TEST(InterleavedWeights, CopiesWhatTheTierTakesAndLetsTheFileGo) {
+  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that takes any";
+  Layers layers;
+  const ForgetfulWeights weights;
+  kernels::ThreadTeam team({.threads = 2});
+  InterleavedWeights interleaved;
+  interleaved.Take(layers.all(), kernels::kTransformerKernelsAvx512Vnni, weights, team);
+  std::size_t bytes = 0;
+  std::vector<std::size_t> forgotten;
+  for (std::size_t i = 0; i < layers.linears.size(); ++i) {
+    const kernels::Matrix& was = layers.matrices[i].matrix();
+    const kernels::Matrix& is = layers.linears[i].weight;
+    const bool copied = kernels::Interleaves(was.type);
+    EXPECT_EQ(is.order, copied ? RowOrder::kInterleaved : RowOrder::kRows);
+    EXPECT_EQ(is.rows, was.rows);
+    EXPECT_EQ(is.cols, was.cols);
+    EXPECT_EQ(is.data == was.data, !copied);
+    if (!copied) continue;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(is.data) % kernels::kInterleavedAlignment, 0U);
+    std::vector<std::byte> expected(kernels::InterleavedBytes(was));
+    kernels::InterleavePanels(was, 0, 3, expected.data());
+    EXPECT_EQ(std::memcmp(is.data, expected.data(), expected.size()), 0);
+    bytes += expected.size();
+    forgotten.push_back(was.rows * was.row_bytes());
+  }
+  EXPECT_EQ(interleaved.bytes(), bytes);
+  EXPECT_EQ(weights.forgotten, forgotten);
+}
+
+TEST(InterleavedWeights, LeavesAllToTiersThatTakeNone) {
+  Layers layers;
+  const ForgetfulWeights weights;
+  kernels::ThreadTeam team({.threads = 1});
+  InterleavedWeights interleaved;
+  interleaved.Take(layers.all(), kernels::kTransformerKernelsScalar, weights, team);
+  for (const Linear& linear : layers.linears) EXPECT_EQ(linear.weight.order, RowOrder::kRows);
+  EXPECT_EQ(interleaved.bytes(), 0U);
+  EXPECT_TRUE(weights.forgotten.empty());
+}
+
+}  // namespace
+}  // namespace loquat::model
