@@ -39,7 +39,7 @@ class LiveStream {
       this.opened = true;
       this.down = false;
       this.onState('open');
-      for (const waiting of this.waiting.splice(0)) this.socket.send(waiting);
+      if (this.ready) for (const waiting of this.waiting.splice(0)) this.socket.send(waiting);
     }
     this.on(event);
   }
@@ -53,17 +53,23 @@ class LiveStream {
     this.delay = Math.min(8000, 2 * this.delay);
   }
 
+  // A socket that closes takes what it is given and loses it.
+  get ready() {
+    return this.opened && this.socket.readyState === WebSocket.OPEN;
+  }
+
   // Whether it was sent at once. An update of text that waits is replaced by the utterance's next one.
   send(event) {
     const text = JSON.stringify(event);
-    if (this.opened) {
+    const ready = this.ready;
+    if (ready) {
       this.socket.send(text);
     } else {
       const superseded = ({type, utterance}) => type === 'partial' && event.type === 'partial' && utterance === event.utterance;
       this.waiting = this.waiting.filter((other) => !superseded(JSON.parse(other)));
       this.waiting.push(text);
     }
-    return this.opened;
+    return ready;
   }
 
   // Tries at once, as when a key was typed.

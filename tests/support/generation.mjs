@@ -112,10 +112,12 @@ export async function readMetrics(server) {
 
 // Nothing runs or waits, and every page is back. Gives the metrics.
 export function untilIdle(server, models, ms = BOUND_MS) {
+  let idle = 0;
   return until(`${models.join(', ')} come to rest`, async () => {
     const metrics = await readMetrics(server);
     const busy = models.some((model) => ['interactive', 'batch'].some((lane) => metrics('loquat_engine_queue_requests', {model, lane}) > 0) ||
       metrics('loquat_engine_running_sequences', {model}) > 0 || metrics('loquat_engine_kv_pages', {model, state: 'in_use'}) > 0);
-    return busy ? undefined : metrics;
+    idle = busy ? 0 : idle + 1;
+    return idle < 2 ? undefined : metrics;  // The figures are those of the step before: once may be too early.
   }, {ms, every: 50});
 }
