@@ -23,15 +23,21 @@ constexpr std::size_t PairBytes(WeightType type) {
   return 2 * (kInterleavedRows * kScale + QuantBytes(type));
 }
 
-// One row's block of 32: `scales` and `quants` are those of its panel's block.
-void PutBlock(WeightType type, const std::byte* block, std::size_t row, std::byte* scales, std::byte* quants) {
-  std::memcpy(scales + row * kScale, block, kScale);
-  const std::byte* const numbers = block + kScale;
-  const std::size_t count = LayoutOf(type).block_bytes - kScale;
+// The same block of sixteen rows, the first `rows` of which there are: what lies at `blocks`, and a row's bytes on.
+void PutBlocks(WeightType type, const std::byte* blocks, std::size_t row_bytes, std::size_t rows, std::byte* scales,
+               std::byte* quants) {
+  for (std::size_t row = 0; row < rows; ++row) std::memcpy(scales + row * kScale, blocks + row * row_bytes, kScale);
   // q8_0 has signs, and the dot products take weights without.
-  const auto flip = type == WeightType::kQ8_0 ? std::byte{0x80} : std::byte{0};
-  for (std::size_t i = 0; i < count; ++i) {
-    quants[(i / kTogether * kInterleavedRows + row) * kTogether + i % kTogether] = numbers[i] ^ flip;
+  const std::uint32_t flip = type == WeightType::kQ8_0 ? 0x80808080U : 0U;
+  const std::size_t words = (LayoutOf(type).block_bytes - kScale) / kTogether;
+  for (std::size_t i = 0; i < words; ++i) {
+    std::byte* const out = quants + i * kInterleavedRows * kTogether;
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::uint32_t word;
+      std::memcpy(&word, blocks + row * row_bytes + kScale + i * kTogether, sizeof word);
+      word ^= flip;
+      std::memcpy(out + row * kTogether, &word, sizeof word);
+    }
   }
 }
 
@@ -54,17 +60,16 @@ void InterleavePanels(const Matrix& from, std::size_t begin, std::size_t end, st
   const std::size_t panel_bytes = PanelBytes(from.type, from.cols);
   for (std::size_t panel = begin; panel < end; ++panel) {
     std::byte* const out = to + panel * panel_bytes;
-    std::memset(out, 0, panel_bytes);
     const std::size_t first = panel * kInterleavedRows;
     const std::size_t rows = std::min(kInterleavedRows, from.rows - first);
-    for (std::size_t row = 0; row < rows; ++row) {
-      const std::byte* const blocks = from.row(first + row);
-      for (std::size_t block = 0; block < from.cols / kBlock; ++block) {
-        std::byte* const pair = out + block / 2 * PairBytes(from.type);
-        std::byte* const scales = pair + block % 2 * kInterleavedRows * kScale;
-        std::byte* const quants = pair + 2 * kInterleavedRows * kScale + block % 2 * QuantBytes(from.type);
-        PutBlock(from.type, blocks + block * LayoutOf(from.type).block_bytes, row, scales, quants);
-      }
+    const std::size_t blocks = from.cols / kBlock;
+    if (rows < kInterleavedRows || blocks % 2 != 0) std::memset(out, 0, panel_bytes);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      std::byte* const pair = out + block / 2 * PairBytes(from.type);
+      std::byte* const scales = pair + block % 2 * kInterleavedRows * kScale;
+      std::byte* const quants = pair + 2 * kInterleavedRows * kScale + block % 2 * QuantBytes(from.type);
+      PutBlocks(from.type, from.row(first) + block * LayoutOf(from.type).block_bytes, from.row_bytes(), rows, scales,
+                quants);
     }
   }
 }
