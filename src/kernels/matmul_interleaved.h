@@ -24,7 +24,7 @@ struct PanelLayout {
   static constexpr std::size_t PanelBytes(std::size_t cols) { return (cols + 63) / 64 * kPair; }
 };
 
-// Columns of a chunk: with the tile's activations, what the first-level cache holds.
+// Blocks of columns of a chunk: with the tile's activations, what the first-level cache holds.
 inline constexpr std::size_t kChunkBlocks = 16;
 
 // Blocks [begin, end) of `kVectors` panels that follow each other at `panel`, and `kTokens` tokens. Rows that `kept`

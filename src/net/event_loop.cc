@@ -1,7 +1,5 @@
 #include "net/event_loop.h"
 
-#include <pthread.h>
-
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
@@ -9,6 +7,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
 #include <utility>
+
+#include "base/this_thread.h"
 
 namespace loquat::net {
 namespace {
@@ -116,8 +116,10 @@ EventLoops::~EventLoops() {
 
 void EventLoops::Start() {
   for (auto& loop : loops_) {
-    threads_.emplace_back([loop = loop.get()] { loop->Run(); });
-    pthread_setname_np(threads_.back().native_handle(), "loquat-io");
+    threads_.emplace_back([loop = loop.get()] {
+      base::NameThisThread("loquat-io");
+      loop->Run();
+    });
   }
 }
 

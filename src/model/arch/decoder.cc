@@ -197,9 +197,7 @@ base::Result<std::unique_ptr<const DecoderModel>> LoadDecoder(ModelConfig config
                                                               KvType kv_type) {
   LOQUAT_ASSIGN(DecoderWeights parts, ReadDecoderWeights(config, *weights));
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
-  InterleavedWeights interleaved;
-  kernels::ThreadTeam team;
-  interleaved.Take(LinearsOf(parts), tier, *weights, team);
+  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights);
   return std::make_unique<const Decoder>(std::move(config), std::move(parts), std::move(interleaved),
                                          std::move(weights), tier, kv_type);
 }

@@ -252,9 +252,7 @@ base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config
                                                               kernels::Isa isa) {
   LOQUAT_ASSIGN(EncoderWeights parts, ReadEncoderWeights(config, *weights));
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
-  InterleavedWeights interleaved;
-  kernels::ThreadTeam team;
-  interleaved.Take(LinearsOf(parts), tier, *weights, team);
+  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights);
   return std::make_unique<const Encoder>(std::move(config), std::move(parts), std::move(interleaved),
                                          std::move(weights), tier);
 }

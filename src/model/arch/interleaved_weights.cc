@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <new>
+#include <vector>
 
 #include "kernels/interleave.h"
+#include "kernels/thread_team.h"
 
 namespace loquat::model {
 namespace {
@@ -20,16 +22,8 @@ void InterleavedWeights::Free::operator()(std::byte* p) const {
   ::operator delete (p, std::align_val_t{kHugePage});
 }
 
-InterleavedWeights::Memory InterleavedWeights::Allocate(std::size_t bytes) {
-  const std::size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-  Memory memory(static_cast<std::byte*>(::operator new (whole, std::align_val_t{kHugePage})));
-  // A wish: without it all is as well, a little slower. Small models stay on small pages.
-  if (bytes >= kHugePage) (void)::madvise(memory.get(), whole, MADV_HUGEPAGE);
-  return memory;
-}
-
-void InterleavedWeights::Take(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
-                              const Weights& weights, kernels::ThreadTeam& team) {
+InterleavedWeights::InterleavedWeights(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
+                                       const Weights& weights) {
   std::size_t needed = 0;
   std::vector<Linear*> taken;
   for (Linear* layer : layers) {
@@ -38,8 +32,11 @@ void InterleavedWeights::Take(std::span<Linear* const> layers, const kernels::Tr
     taken.push_back(layer);
   }
   if (taken.empty()) return;
-  std::byte* at = memory_.emplace_back(Allocate(needed)).get();
-  bytes_ += needed;
+  memory_.reset(static_cast<std::byte*>(::operator new (needed, std::align_val_t{kHugePage})));
+  // A wish: without it all is as well, a little slower. Small models stay on small pages.
+  if (needed >= kHugePage) (void)::madvise(memory_.get(), needed, MADV_HUGEPAGE);
+  kernels::ThreadTeam team;
+  std::byte* at = memory_.get();
   for (Linear* layer : taken) {
     const kernels::Matrix from = layer->weight;
     const std::size_t panels = (from.rows + kernels::kInterleavedRows - 1) / kernels::kInterleavedRows;

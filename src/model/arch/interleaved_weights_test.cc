@@ -48,10 +48,7 @@ TEST(InterleavedWeights, CopiesWhatTheTierTakesAndLetsTheFileGo) {
   if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that takes any";
   Layers layers;
   const ForgetfulWeights weights;
-  kernels::ThreadTeam team({.threads = 2});
-  InterleavedWeights interleaved;
-  interleaved.Take(layers.all(), kernels::kTransformerKernelsAvx512Vnni, weights, team);
-  std::size_t bytes = 0;
+  const InterleavedWeights interleaved(layers.all(), kernels::kTransformerKernelsAvx512Vnni, weights);
   std::vector<std::size_t> forgotten;
   for (std::size_t i = 0; i < layers.linears.size(); ++i) {
     const kernels::Matrix& was = layers.matrices[i].matrix();
@@ -66,21 +63,16 @@ TEST(InterleavedWeights, CopiesWhatTheTierTakesAndLetsTheFileGo) {
     std::vector<std::byte> expected(kernels::InterleavedBytes(was));
     kernels::InterleavePanels(was, 0, 3, expected.data());
     EXPECT_EQ(std::memcmp(is.data, expected.data(), expected.size()), 0);
-    bytes += expected.size();
     forgotten.push_back(was.rows * was.row_bytes());
   }
-  EXPECT_EQ(interleaved.bytes(), bytes);
   EXPECT_EQ(weights.forgotten, forgotten);
 }
 
 TEST(InterleavedWeights, LeavesAllToTiersThatTakeNone) {
   Layers layers;
   const ForgetfulWeights weights;
-  kernels::ThreadTeam team({.threads = 1});
-  InterleavedWeights interleaved;
-  interleaved.Take(layers.all(), kernels::kTransformerKernelsScalar, weights, team);
+  const InterleavedWeights interleaved(layers.all(), kernels::kTransformerKernelsScalar, weights);
   for (const Linear& linear : layers.linears) EXPECT_EQ(linear.weight.order, RowOrder::kRows);
-  EXPECT_EQ(interleaved.bytes(), 0U);
   EXPECT_TRUE(weights.forgotten.empty());
 }
 
