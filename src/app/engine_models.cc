@@ -110,11 +110,12 @@ void Declare(config::Section<EngineModelOptions>& section) {
       .NeedsRestart()
       .Help("Each of them stays on a core of its own. For a server that has the machine to itself and runs one model.");
   section.Key("niceness", &EngineModelOptions::niceness)
-      .Range(0, base::kNicenessMax)
+      .Range(0, base::kNicenessIdle)
       .NeedsRestart()
       .Help(
           "By how much these threads are nicer than those that serve: understanding and connections come first on a "
-          "core that both want. 0: they are equal.");
+          "core that both want. 0: they are equal; 20: they run in the system's idle class, on what no other thread of "
+          "the machine wants.");
   section.Key("sequences_max", &EngineModelOptions::sequences_max)
       .Range(1, 512)
       .NeedsRestart()

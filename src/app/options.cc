@@ -70,6 +70,12 @@ void Declare(config::Section<ServerOptions>& section) {
       .Range(0, 1024)
       .NeedsRestart()
       .Help("Threads that serve connections; 0: one for every two cores.");
+  section.Key("pin_io_threads", &ServerOptions::pin_io_threads)
+      .NeedsRestart()
+      .Help(
+          "Each of them stays on a core of its own. For a server that has the machine to itself and is full: the "
+          "system else "
+          "puts two of them, or one and a client of this machine, on one core while a model has the other.");
   section.Key("connections_max", &ServerOptions::connections_max)
       .Range(1, 1'000'000)
       .NeedsRestart()

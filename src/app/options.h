@@ -54,6 +54,7 @@ struct ServerOptions {
   std::string listen = "127.0.0.1:8080";
   std::optional<TlsOptions> tls;
   std::size_t io_threads = 0;
+  bool pin_io_threads = false;  // Each to a core of its own.
   std::size_t connections_max = 5000;
   std::size_t streams_max = 128;
   std::size_t header_bytes_max = 16 * 1024;

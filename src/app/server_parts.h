@@ -66,7 +66,7 @@ struct Server::Parts {
                          .log = log,
                          .metrics = metrics,
                          .write_vars = [this](std::string& out) { WriteVars(VarsNow(), out); }}),
-        loops({.threads = IoThreads(options.server)}),
+        loops({.threads = IoThreads(options.server), .pin = options.server.pin_io_threads}),
         http(loops, routes.handler(), HttpOptions(options.server), &net_metrics),
         domain_reloads(metrics.AddCounterFamily("loquat_domain_reloads_total",
                                                 "Times that domain.yml changed, by what became of it.", {"outcome"})) {}

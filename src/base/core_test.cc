@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <thread>
+#include <vector>
 
 #include "base/call_context.h"
 #include "base/cancel.h"
@@ -207,6 +209,36 @@ TEST(ThisThread, IsLoweredUpToTheSystemsBoundAndAlone) {
   EXPECT_EQ(first, std::min(kNicenessMax, before + 3));
   EXPECT_EQ(last, kNicenessMax);
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
+}
+
+TEST(ThisThread, BeyondTheBoundIsTheIdleClass) {
+  const int before = sched_getscheduler(0);
+  int within = -1, beyond = -1;
+  std::thread([&] {
+    LowerThisThread(kNicenessMax);
+    within = sched_getscheduler(0);
+    LowerThisThread(kNicenessIdle);
+    beyond = sched_getscheduler(0);
+  }).join();
+  EXPECT_EQ(within, before);
+  EXPECT_EQ(beyond, SCHED_IDLE);
+}
+
+TEST(ThisThread, IsPinnedToOneCoreWhileTheProcessKeepsItsOwn) {
+  const std::vector<int> cores = AllowedCores();
+  ASSERT_FALSE(cores.empty());
+  std::vector<int> seen, of_process;
+  std::thread([&] {
+    PinThisThread(cores.back());
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return;
+    for (int core = 0; core < CPU_SETSIZE; ++core) {
+      if (CPU_ISSET(core, &set)) seen.push_back(core);
+    }
+    of_process = AllowedCores();
+  }).join();
+  EXPECT_EQ(seen, std::vector<int>{cores.back()});
+  EXPECT_EQ(of_process, cores);
 }
 
 }  // namespace

@@ -1,11 +1,9 @@
 #include "kernels/thread_team.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -21,27 +19,6 @@ constexpr unsigned kSpins = 2000;  // Looks before sleeping, each with a pause: 
 
 void Pause() {
   __builtin_ia32_pause();
-}
-
-// The cores that this process may use, by number.
-std::vector<int> AllowedCores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int core = 0; core < CPU_SETSIZE; ++core) {
-      if (CPU_ISSET(core, &set)) cores.push_back(core);
-    }
-  }
-  return cores;
-}
-
-void PinTo(std::thread& thread, int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  // A core taken away since is no reason to stop: the thread then runs where it may.
-  (void)pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
 }
 
 }  // namespace
@@ -105,22 +82,23 @@ struct ThreadTeam::State {
 };
 
 ThreadTeam::ThreadTeam(const ThreadTeamOptions& options) : state_(std::make_unique<State>()) {
-  const std::vector<int> cores = AllowedCores();
+  const std::vector<int> cores = base::AllowedCores();
   unsigned wanted = options.threads;
   if (wanted == 0) wanted = cores.empty() ? 1 : static_cast<unsigned>(cores.size());
   if (wanted > kTeamThreadsMax) wanted = kTeamThreadsMax;
   state_->threads.reserve(wanted - 1);
   for (unsigned i = 1; i < wanted; ++i) {
     try {
-      state_->threads.emplace_back([state = state_.get(), niceness = options.niceness] {
+      const std::optional<int> core = options.pin && i < cores.size() ? std::optional(cores[i]) : std::nullopt;
+      state_->threads.emplace_back([state = state_.get(), core, niceness = options.niceness] {
         base::NameThisThread("loquat-team");
         base::LowerThisThread(niceness);
+        if (core) base::PinThisThread(*core);
         state->Loop();
       });
     } catch (const std::system_error&) {
       break;  // The system gives no more: a smaller team does the same work.
     }
-    if (options.pin && i < cores.size()) PinTo(state_->threads.back(), cores[i]);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
+#include <optional>
 #include <utility>
 
 #include "base/this_thread.h"
@@ -104,7 +105,7 @@ void EventLoop::Run() {
   context_.run();
 }
 
-EventLoops::EventLoops(EventLoopOptions options) {
+EventLoops::EventLoops(EventLoopOptions options) : pin_(options.pin) {
   const std::size_t count = options.threads == 0 ? 1 : options.threads;
   for (std::size_t i = 0; i < count; ++i) loops_.push_back(std::make_unique<EventLoop>(i, options.tick));
 }
@@ -115,9 +116,12 @@ EventLoops::~EventLoops() {
 }
 
 void EventLoops::Start() {
+  const std::vector<int> cores = pin_ ? base::AllowedCores() : std::vector<int>{};
   for (auto& loop : loops_) {
-    threads_.emplace_back([loop = loop.get()] {
+    const std::optional<int> core = loop->index() < cores.size() ? std::optional(cores[loop->index()]) : std::nullopt;
+    threads_.emplace_back([loop = loop.get(), core] {
       base::NameThisThread("loquat-io");
+      if (core) base::PinThisThread(*core);
       loop->Run();
     });
   }

@@ -35,6 +35,8 @@ struct EventLoopOptions {
   std::size_t threads = 1;
   // How often deadlines are looked at: they may be late by this much.
   std::chrono::milliseconds tick = kDefaultTick;
+  // Each thread stays on a core of its own, in the order of the cores that the process may use, while there are such.
+  bool pin = false;
 };
 
 class EventLoop {
@@ -106,6 +108,7 @@ class EventLoops {
   EventLoop& Next() { return *loops_[turn_.fetch_add(1, std::memory_order_relaxed) % loops_.size()]; }
 
  private:
+  const bool pin_;
   std::vector<std::unique_ptr<EventLoop>> loops_;
   std::vector<std::jthread> threads_;
   std::atomic<std::size_t> turn_{0};

@@ -1,6 +1,7 @@
 #include "net/event_loop.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
@@ -11,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/this_thread.h"
 #include "net/channel_await.h"
 #include "net/net_metrics.h"
 #include "net/read_buffer.h"
@@ -37,6 +39,28 @@ TEST(EventLoops, AfterRunsLaterAndStopEndsTheThreads) {
   loops.at(0).After(std::chrono::hours(1), [] { FAIL(); });
   loops.Stop();
   loops.Join();
+}
+
+TEST(EventLoops, PinnedThreadsHaveACoreEachWhileThereAreSuch) {
+  const std::vector<int> cores = base::AllowedCores();
+  EventLoops loops({.threads = cores.size() + 1, .pin = true});
+  loops.Start();
+  for (std::size_t i = 0; i < loops.size(); ++i) {
+    std::promise<cpu_set_t> of_loop;
+    loops.at(i).Post([&] {
+      cpu_set_t set;
+      CPU_ZERO(&set);
+      (void)sched_getaffinity(0, sizeof set, &set);
+      of_loop.set_value(set);
+    });
+    const cpu_set_t set = of_loop.get_future().get();
+    if (i < cores.size()) {
+      EXPECT_EQ(CPU_COUNT(&set), 1);
+      EXPECT_TRUE(CPU_ISSET(cores[i], &set));
+    } else {
+      EXPECT_EQ(CPU_COUNT(&set), static_cast<int>(cores.size()));
+    }
+  }
 }
 
 TEST(EventLoop, DateIsAnImfFixdate) {

@@ -5,7 +5,7 @@ import {readFileSync, readdirSync} from 'node:fs';
 import {test} from 'node:test';
 import {GenerationStream, complete, randomModel, randomTokens, readMetrics, untilIdle} from '../support/generation.mjs';
 import {request} from '../support/http.mjs';
-import {sharedServer} from '../support/server.mjs';
+import {sharedServer, startServer} from '../support/server.mjs';
 import {until} from '../support/wait.mjs';
 
 const CONTEXT = 8192;
@@ -176,4 +176,22 @@ test('threads that compute are nicer than those that serve', async () => {
   const [own] = nicenesses('loquat-io');
   assert.deepEqual(nicenesses('loquat-engine').map((niceness) => niceness - own), [3, 10, 10, 10]);
   assert.equal(nicenesses('loquat-team')[0] - own, 3);
+});
+
+test('threads that serve stay on a core each, those of a model of niceness 20 are in the idle class', async () => {
+  const server = await startServer({config: {server: {io_threads: 1, pin_io_threads: true}, models: [{name: 'idle', path: model(), niceness: 20}]}});
+  try {
+    assert.equal((await complete(server, {model: 'idle', prompt: [1, 2, 3], max_tokens: 2})).status, 200);
+    const threads = readdirSync(`/proc/${server.pid}/task`).map((id) => {
+      const status = readFileSync(`/proc/${server.pid}/task/${id}/status`, 'utf8');
+      // proc(5): the policy is the 41st field of stat; sched(7): 5 is SCHED_IDLE.
+      const fields = readFileSync(`/proc/${server.pid}/task/${id}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+      return {name: /^Name:\s+(\S+)/m.exec(status)[1], cores: /^Cpus_allowed_list:\s+(\S+)/m.exec(status)[1], policy: Number(fields[38])};
+    });
+    assert.match(threads.find(({name}) => name === 'loquat-io').cores, /^\d+$/);
+    assert.deepEqual(threads.filter(({name}) => name === 'loquat-engine').map(({policy}) => policy), [5]);
+    assert.deepEqual(threads.filter(({policy}) => policy === 5).map(({name}) => name).filter((name) => !/^loquat-(engine|team)$/.test(name)), []);
+  } finally {
+    await server.stop();
+  }
 });
