@@ -1,7 +1,9 @@
 """An ONNX file of the BERT in a Hugging Face folder (F32 safetensors, no head), as exporters spell it.
 
-  python3 bench/peers/onnx_of_bert.py FOLDER OUT.onnx      (needs Debian's python3-onnx and python3-numpy)
+  python3 bench/peers/onnx_of_bert.py FOLDER OUT.onnx [--int8]      (needs Debian's python3-onnx and python3-numpy)
 
+--int8: the linear layers' weights in int8, one scale a matrix, activations quantized as they come: what ONNX Runtime's own
+quantize_dynamic makes, and what its MatMulIntegerToFloat fuses.
 Input: input_ids, int64 [batch, tokens]; all of segment 0, no padding. Output: last_hidden_state [batch, tokens, width].
 """
 
@@ -29,8 +31,9 @@ def read_safetensors(path):
 
 
 class Graph:
-    def __init__(self, tensors):
-        self.tensors, self.nodes, self.constants, self.made = tensors, [], [], 0
+    def __init__(self, tensors, int8):
+        self.tensors, self.int8, self.nodes, self.constants, self.made = tensors, int8, [], [], 0
+        self.quantized = {}  # Of an activation: its integers, scale and zero point.
 
     def constant(self, array):
         name = f"c{len(self.constants)}"
@@ -42,9 +45,25 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), [f"t{self.made}"], **attributes))
         return f"t{self.made}"
 
+    def quantize(self, x):
+        if x not in self.quantized:
+            self.made += 1
+            outputs = [f"t{self.made}_{part}" for part in ("quants", "scale", "zero")]
+            self.nodes.append(helper.make_node("DynamicQuantizeLinear", [x], outputs))
+            self.quantized[x] = outputs
+        return self.quantized[x]
+
+    def product(self, x, weight):
+        if not self.int8:
+            return self.op("MatMul", x, self.constant(weight.T))
+        scale = np.float32(np.abs(weight).max() / 127)
+        quants, x_scale, zero = self.quantize(x)
+        integers = self.constant(np.clip(np.rint(weight.T / scale), -127, 127).astype(np.int8))
+        dots = self.op("Cast", self.op("MatMulInteger", quants, integers, zero, self.constant(np.int8(0))), to=TensorProto.FLOAT)
+        return self.op("Mul", dots, self.op("Mul", x_scale, self.constant(scale)))
+
     def linear(self, x, name):
-        product = self.op("MatMul", x, self.constant(self.tensors[f"{name}.weight"].T))
-        return self.op("Add", product, self.constant(self.tensors[f"{name}.bias"]))
+        return self.op("Add", self.product(x, self.tensors[f"{name}.weight"]), self.constant(self.tensors[f"{name}.bias"]))
 
     def layer_norm(self, x, name, epsilon):
         weight, bias = (self.constant(self.tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
@@ -84,8 +103,9 @@ def layer(g, x, name, config):
 
 def main():
     folder, out = Path(sys.argv[1]), sys.argv[2]
+    int8 = sys.argv[3:] == ["--int8"]
     config = json.loads((folder / "config.json").read_text())
-    g = Graph(read_safetensors(folder / "model.safetensors"))
+    g = Graph(read_safetensors(folder / "model.safetensors"), int8)
     x = embeddings(g, "input_ids", config["layer_norm_eps"])
     for i in range(config["num_hidden_layers"]):
         x = layer(g, x, f"encoder.layer.{i}", config)

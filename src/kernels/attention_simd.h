@@ -1,6 +1,7 @@
-// Attention of a few queries over blocks of keys and values; included as simd.h says. A block is brought to rows of
-// floats once and then met by every query that sees it; what a query has gathered so far (greatest score, sum of
-// weights, weighted values) is rescaled when its greatest score grows.
+// Attention of a few queries over blocks of keys and values; included as simd.h says. A block is brought to floats
+// once, its keys with the tokens along the lanes, and then met by the queries that see it, a few at a time, so that
+// what is loaded serves them all; what a query has gathered so far (greatest score, sum of weights, weighted values) is
+// rescaled when its greatest score grows.
 
 #pragma once
 
@@ -11,9 +12,18 @@ namespace loquat::kernels {
 namespace {
 
 inline constexpr float kNoScore = -__builtin_inff();
+inline constexpr std::size_t kBlockVectors = kAttentionBlockTokens / kVector;
+static_assert(kBlockVectors == 2, "the scores of a query are a low and a high vector");
+
+// Queries whose sums the registers hold together.
+#if defined(__AVX512F__)
+inline constexpr std::size_t kTileQueries = 4;
+#else
+inline constexpr std::size_t kTileQueries = 1;
+#endif
 
 struct AttentionBlock {
-  alignas(64) float keys[kAttentionBlockTokens * kHeadWidthMax];    // [token, padded width]
+  alignas(64) float keys[kHeadWidthMax * kAttentionBlockTokens];    // [column, token]
   alignas(64) float values[kAttentionBlockTokens * kHeadWidthMax];  // [token, padded width]
 };
 
@@ -25,65 +35,130 @@ struct AttentionState {
 };
 static_assert(sizeof(AttentionBlock) + sizeof(AttentionState) <= kKernelStackBytes);
 
-// Four keys together, so that their sums do not wait for each other.
-template <std::size_t kKeys>
-LOQUAT_SIMD void Scores(const float* q, const float* keys, std::size_t padded, float* scores) {
-  F32x16 sums[kKeys] = {};
-  for (std::size_t i = 0; i < padded; i += kVector) {
-    const F32x16 v = Load(q + i);
+// The scores of kQueries queries for all tokens of the block: [query, token]. Even and odd columns are summed apart.
+template <std::size_t kQueries>
+LOQUAT_SIMD void Scores(const float* q, const float* keys, std::size_t width, std::size_t padded, float* scores) {
+  F32x16 sums[2][kQueries][kBlockVectors] = {};
+  const auto add = [&](F32x16(&to)[kQueries][kBlockVectors], std::size_t k) __attribute__((always_inline)) {
+    const float* const column = keys + k * kAttentionBlockTokens;
+    const F32x16 low = Load(column), high = Load(column + kVector);
 #pragma clang loop unroll(full)
-    for (std::size_t j = 0; j < kKeys; ++j) sums[j] = MultiplyAdd(v, Load(keys + j * padded + i), sums[j]);
+    for (std::size_t i = 0; i < kQueries; ++i) {
+      const F32x16 one = Broadcast(q[i * padded + k]);
+      to[i][0] = MultiplyAdd(one, low, to[i][0]);
+      to[i][1] = MultiplyAdd(one, high, to[i][1]);
+    }
+  };
+  std::size_t k = 0;
+  for (; k + 2 <= width; k += 2) {
+    add(sums[0], k);
+    add(sums[1], k + 1);
   }
+  if (k < width) add(sums[0], k);
 #pragma clang loop unroll(full)
-  for (std::size_t j = 0; j < kKeys; ++j) scores[j] = Sum(sums[j]);
-}
-
-// sum = sum * factor + the values weighted by `weights`, for kVectors vectors of columns.
-template <std::size_t kVectors>
-LOQUAT_SIMD void AddValues(const float* weights, const float* values, std::size_t count, std::size_t padded,
-                           float factor, float* sum) {
-  F32x16 sums[kVectors];
+  for (std::size_t i = 0; i < kQueries; ++i) {
 #pragma clang loop unroll(full)
-  for (std::size_t c = 0; c < kVectors; ++c) sums[c] = Load(sum + c * kVector) * factor;
-  for (std::size_t j = 0; j < count; ++j) {
-    const F32x16 weight = Broadcast(weights[j]);
-#pragma clang loop unroll(full)
-    for (std::size_t c = 0; c < kVectors; ++c) {
-      sums[c] = MultiplyAdd(weight, Load(values + j * padded + c * kVector), sums[c]);
+    for (std::size_t v = 0; v < kBlockVectors; ++v) {
+      Store(scores + i * kAttentionBlockTokens + v * kVector, sums[0][i][v] + sums[1][i][v]);
     }
   }
-#pragma clang loop unroll(full)
-  for (std::size_t c = 0; c < kVectors; ++c) Store(sum + c * kVector, sums[c]);
 }
 
-// One query meets the first `count` tokens of the block.
-inline void AttendBlock(const AttentionBlock& block, std::size_t count, std::size_t padded, const float* q,
-                        float* greatest, float* weight, float* sum) {
-  alignas(64) float scores[kAttentionBlockTokens];
-  std::size_t j = 0;
-  for (; j + 4 <= count; j += 4) Scores<4>(q, block.keys + j * padded, padded, scores + j);
-  for (; j < count; ++j) Scores<1>(q, block.keys + j * padded, padded, scores + j);
-  for (; j < kAttentionBlockTokens; ++j) scores[j] = kNoScore;
-
+// Scores to weights, of which only the first `count` are more than 0. Returns by what the query's sum of values is
+// rescaled: 0 at first.
+LOQUAT_SIMD float Weigh(float* scores, std::size_t count, float* greatest, float* weight) {
+  for (std::size_t j = count; j < kAttentionBlockTokens; ++j) scores[j] = kNoScore;
   F32x16 low = Load(scores);
   F32x16 high = Load(scores + kVector);
   const float block_greatest = Max(low > high ? low : high);
   const float now = *greatest > block_greatest ? *greatest : block_greatest;
-  const float factor = Exp(Broadcast(*greatest - now))[0];  // Of what was gathered before; 0 at first.
+  const float factor = Exp(Broadcast(*greatest - now))[0];
   low = Exp(low - now);
   high = Exp(high - now);
   Store(scores, low);
   Store(scores + kVector, high);
   *weight = *weight * factor + Sum(low + high);
   *greatest = now;
-  std::size_t c = 0;
-  for (; c + 4 * kVector <= padded; c += 4 * kVector) {
-    AddValues<4>(scores, block.values + c, count, padded, factor, sum + c);
-  }
-  for (; c < padded; c += kVector) AddValues<1>(scores, block.values + c, count, padded, factor, sum + c);
+  return factor;
 }
 
-// `load(first, count, block)` brings tokens [first, first + count); `seen(t)` is how many tokens query token t sees.
+// sum = sum * factor + the values weighted by `weights`, for tokens [begin, end) and kVectors vectors of columns of
+// each of kQueries queries.
+template <std::size_t kQueries, std::size_t kVectors>
+LOQUAT_SIMD void AddColumns(const float* weights, const float* factors, const float* values, std::size_t begin,
+                            std::size_t end, std::size_t padded, float* sum) {
+  F32x16 sums[kQueries][kVectors];
+#pragma clang loop unroll(full)
+  for (std::size_t i = 0; i < kQueries; ++i) {
+#pragma clang loop unroll(full)
+    for (std::size_t c = 0; c < kVectors; ++c) sums[i][c] = Load(sum + i * padded + c * kVector) * factors[i];
+  }
+  for (std::size_t j = begin; j < end; ++j) {
+    F32x16 value[kVectors];
+#pragma clang loop unroll(full)
+    for (std::size_t c = 0; c < kVectors; ++c) value[c] = Load(values + j * padded + c * kVector);
+#pragma clang loop unroll(full)
+    for (std::size_t i = 0; i < kQueries; ++i) {
+      const F32x16 weight = Broadcast(weights[i * kAttentionBlockTokens + j]);
+#pragma clang loop unroll(full)
+      for (std::size_t c = 0; c < kVectors; ++c) sums[i][c] = MultiplyAdd(weight, value[c], sums[i][c]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (std::size_t i = 0; i < kQueries; ++i) {
+#pragma clang loop unroll(full)
+    for (std::size_t c = 0; c < kVectors; ++c) Store(sum + i * padded + c * kVector, sums[i][c]);
+  }
+}
+
+template <std::size_t kQueries>
+LOQUAT_SIMD void AddValues(const float* weights, const float* factors, const float* values, std::size_t begin,
+                           std::size_t end, std::size_t padded, float* sum) {
+  std::size_t c = 0;
+  for (; c + 4 * kVector <= padded; c += 4 * kVector) {
+    AddColumns<kQueries, 4>(weights, factors, values + c, begin, end, padded, sum + c);
+  }
+  for (; c + 2 * kVector <= padded; c += 2 * kVector) {
+    AddColumns<kQueries, 2>(weights, factors, values + c, begin, end, padded, sum + c);
+  }
+  if (c < padded) AddColumns<kQueries, 1>(weights, factors, values + c, begin, end, padded, sum + c);
+}
+
+// Queries [first, first + kQueries) meet the block; `visible(i)` is how many of its tokens query i sees: at least one,
+// and no fewer than the query before it.
+template <std::size_t kQueries, typename Visible>
+inline void AttendTile(const AttentionBlock& block, std::size_t width, std::size_t padded, std::size_t first,
+                       AttentionState& state, const Visible& visible) {
+  alignas(64) float weights[kQueries * kAttentionBlockTokens];
+  float factors[kQueries];
+  Scores<kQueries>(state.q + first * padded, block.keys, width, padded, weights);
+  for (std::size_t i = 0; i < kQueries; ++i) {
+    factors[i] = Weigh(weights + i * kAttentionBlockTokens, visible(first + i), &state.greatest[first + i],
+                       &state.weight[first + i]);
+  }
+  // A value that a query does not see is not touched for it, not even with a weight of zero: it may be no number.
+  const std::size_t common = visible(first);
+  float* const sum = state.sum + first * padded;
+  AddValues<kQueries>(weights, factors, block.values, 0, common, padded, sum);
+  for (std::size_t i = 1; i < kQueries; ++i) {
+    const std::size_t own = visible(first + i);
+    const float factor = 1;
+    if (own == common) continue;
+    AddValues<1>(weights + i * kAttentionBlockTokens, &factor, block.values, common, own, padded, sum + i * padded);
+  }
+}
+
+template <std::size_t kQueries, typename Visible>
+LOQUAT_SIMD void AttendTiles(const AttentionBlock& block, std::size_t width, std::size_t padded, std::size_t first,
+                             std::size_t count, AttentionState& state, const Visible& visible) {
+  for (; first + kQueries <= count; first += kQueries) {
+    AttendTile<kQueries>(block, width, padded, first, state, visible);
+  }
+  if constexpr (kQueries > 1) AttendTiles<kQueries - 1>(block, width, padded, first, count, state, visible);
+}
+
+// `load(first, count, block)` brings tokens [first, first + count); `seen(t)` is how many tokens query token t sees, no
+// fewer than the one before it.
 template <typename LoadBlock, typename Seen>
 LOQUAT_SIMD void Attend(const AttentionQueries& queries, std::size_t keys, LoadBlock&& load, Seen&& seen) {
   AttentionBlock block;
@@ -104,13 +179,12 @@ LOQUAT_SIMD void Attend(const AttentionQueries& queries, std::size_t keys, LoadB
   for (std::size_t first = 0; first < keys; first += kAttentionBlockTokens) {
     const std::size_t tokens = keys - first < kAttentionBlockTokens ? keys - first : kAttentionBlockTokens;
     load(first, tokens, padded, block);
-    for (std::size_t i = 0; i < count; ++i) {
+    std::size_t blind = 0;  // Queries that come before the block.
+    while (blind < count && seen(blind / queries.heads) <= first) ++blind;
+    AttendTiles<kTileQueries>(block, width, padded, blind, count, state, [&](std::size_t i) {
       const std::size_t limit = seen(i / queries.heads);
-      if (limit <= first) continue;
-      const std::size_t visible = limit - first < tokens ? limit - first : tokens;
-      AttendBlock(block, visible, padded, state.q + i * padded, &state.greatest[i], &state.weight[i],
-                  state.sum + i * padded);
-    }
+      return limit - first < tokens ? limit - first : tokens;
+    });
   }
   for (std::size_t i = 0; i < count; ++i) {
     float* out = queries.out + i / queries.heads * queries.out_stride + i % queries.heads * width;
@@ -121,6 +195,7 @@ LOQUAT_SIMD void Attend(const AttentionQueries& queries, std::size_t keys, LoadB
   }
 }
 
+// `count` rows of `width` halves, or as many columns of keys, `padded` floats apart afterwards.
 template <typename Convert>
 LOQUAT_SIMD void LoadHalfRows(const std::byte* rows, std::size_t count, std::size_t width, std::size_t padded,
                               float* out, Convert convert) {
@@ -139,29 +214,77 @@ inline void AttendPages(const AttentionQueries& queries, const PagedKeys& keys) 
   const std::size_t width = queries.head_width;
   const auto load = [&](std::size_t first, std::size_t count, std::size_t padded, AttentionBlock& block) {
     const std::byte* page = keys.pages[first / kAttentionBlockTokens];
+    const auto bring = [&](auto convert) __attribute__((always_inline)) {
+      LoadHalfRows(page + keys.key_offset, width, kAttentionBlockTokens, kAttentionBlockTokens, block.keys, convert);
+      LoadHalfRows(page + keys.value_offset, count, width, padded, block.values, convert);
+    };
     if (keys.type == HalfType::kF16) {
-      const auto convert = [](U16x16 h) { return FromF16(h); };
-      LoadHalfRows(page + keys.key_offset, count, width, padded, block.keys, convert);
-      LoadHalfRows(page + keys.value_offset, count, width, padded, block.values, convert);
+      bring([](U16x16 h) { return FromF16(h); });
     } else {
-      const auto convert = [](U16x16 h) { return FromBF16(h); };
-      LoadHalfRows(page + keys.key_offset, count, width, padded, block.keys, convert);
-      LoadHalfRows(page + keys.value_offset, count, width, padded, block.values, convert);
+      bring([](U16x16 h) { return FromBF16(h); });
     }
   };
   Attend(queries, keys.position + queries.tokens, load, [&](std::size_t t) { return keys.position + t + 1; });
 }
 
+// Sixteen rows to sixteen columns: halves of ever smaller squares change places.
+LOQUAT_SIMD void Transpose(F32x16 (&rows)[kVector]) {
+#pragma clang loop unroll(full)
+  for (std::size_t i = 0; i < 8; ++i) {
+    const F32x16 a = rows[i], b = rows[i + 8];
+    rows[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    rows[i + 8] = __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  }
+#pragma clang loop unroll(full)
+  for (std::size_t n = 0; n < 8; ++n) {
+    const std::size_t i = n / 4 * 8 + n % 4;
+    const F32x16 a = rows[i], b = rows[i + 4];
+    rows[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
+    rows[i + 4] = __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+  }
+#pragma clang loop unroll(full)
+  for (std::size_t n = 0; n < 8; ++n) {
+    const std::size_t i = n / 2 * 4 + n % 2;
+    const F32x16 a = rows[i], b = rows[i + 2];
+    rows[i] = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+    rows[i + 2] = __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  }
+#pragma clang loop unroll(full)
+  for (std::size_t i = 0; i < kVector; i += 2) {
+    const F32x16 a = rows[i], b = rows[i + 1];
+    rows[i] = __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
+    rows[i + 1] = __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+  }
+}
+
+// Keys in rows `stride` apart to columns of the block. Tokens that the block lacks are zeros.
+inline void LoadKeyColumns(const float* rows, std::size_t stride, std::size_t count, std::size_t width, float* out) {
+  for (std::size_t j = 0; j < kAttentionBlockTokens; j += kVector) {
+    for (std::size_t k = 0; k < width; k += kVector) {
+      const std::size_t n = width - k < kVector ? width - k : kVector;
+      F32x16 square[kVector];
+#pragma clang loop unroll(full)
+      for (std::size_t i = 0; i < kVector; ++i) {
+        square[i] = j + i < count ? Load(rows + (j + i) * stride + k, n) : F32x16{};
+      }
+      Transpose(square);
+#pragma clang loop unroll(full)
+      for (std::size_t i = 0; i < kVector; ++i) {
+        if (i < n) Store(out + (k + i) * kAttentionBlockTokens + j, square[i]);
+      }
+    }
+  }
+}
+
 inline void AttendRows(const AttentionQueries& queries, const RowKeys& keys) {
   const std::size_t width = queries.head_width;
   const auto load = [&](std::size_t first, std::size_t count, std::size_t padded, AttentionBlock& block) {
+    LoadKeyColumns(keys.keys + first * keys.stride, keys.stride, count, width, block.keys);
     for (std::size_t j = 0; j < count; ++j) {
-      const std::size_t row = (first + j) * keys.stride;
+      const float* const row = keys.values + (first + j) * keys.stride;
       ForVectors(
-          width, [&](std::size_t k, std::size_t n) __attribute__((always_inline)) {
-            Store(block.keys + j * padded + k, Load(keys.keys + row + k, n));
-            Store(block.values + j * padded + k, Load(keys.values + row + k, n));
-          });
+          width, [&](std::size_t k, std::size_t n)
+                     __attribute__((always_inline)) { Store(block.values + j * padded + k, Load(row + k, n)); });
     }
   };
   Attend(queries, keys.tokens, load, [&](std::size_t) { return keys.tokens; });

@@ -60,8 +60,10 @@ class Pages {
         for (std::size_t k = 0; k < width; ++k) {
           const float value = random.Float() * 2 - 1;
           const std::uint16_t bits = type == HalfType::kF16 ? HalfBits(value) : Bf16Bits(value);
-          halves_[t / kAttentionBlockTokens * page +
-                  (which * kAttentionBlockTokens + t % kAttentionBlockTokens) * width + k] = bits;
+          const std::size_t row = t % kAttentionBlockTokens;
+          const std::size_t at =
+              which == 0 ? k * kAttentionBlockTokens + row : (kAttentionBlockTokens + row) * width + k;
+          halves_[t / kAttentionBlockTokens * page + at] = bits;
           (which == 0 ? keys : values).push_back(type == HalfType::kF16 ? HalfValue(bits) : Bf16Value(bits));
         }
       }

@@ -60,16 +60,24 @@ LOQUAT_SIMD void Store(float* p, F32x16 v) {
 // The first `count` of sixteen, zeros after them. REQUIRES: count <= 16.
 LOQUAT_SIMD F32x16 Load(const float* p, std::size_t count) {
   if (count == kVector) return Load(p);
+#if defined(__AVX512F__)
+  return BitsAs<F32x16>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << count) - 1), p));
+#else
   float lanes[kVector] = {};
   for (std::size_t i = 0; i < count; ++i) lanes[i] = p[i];
   return Load(lanes);
+#endif
 }
 
 LOQUAT_SIMD void Store(float* p, F32x16 v, std::size_t count) {
   if (count == kVector) return Store(p, v);
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1U << count) - 1), BitsAs<__m512>(v));
+#else
   float lanes[kVector];
   Store(lanes, v);
   for (std::size_t i = 0; i < count; ++i) p[i] = lanes[i];
+#endif
 }
 
 LOQUAT_SIMD F32x16 Broadcast(float x) {

@@ -85,12 +85,13 @@ struct AttentionQueries {
   float scale = 0;             // Of the scores: 1 / sqrt(head_width).
 };
 
-// Keys and values of one head in pages of kAttentionBlockTokens tokens: the token at position p is row p % 32 of page
-// p / 32. Token t of the queries, at `position` + t, sees positions 0 to its own.
+// Keys and values of one head in pages of kAttentionBlockTokens tokens: the token at position p is number p % 32 of
+// page p / 32. Keys lie column by column, as scores read them, values row by row. Token t of the queries, at `position`
+// + t, sees positions 0 to its own.
 struct PagedKeys {
   const std::byte* const* pages = nullptr;
-  std::size_t key_offset = 0;    // Bytes from a page's start to this head's [32, head_width] keys;
-  std::size_t value_offset = 0;  // likewise values.
+  std::size_t key_offset = 0;    // Bytes from a page's start to this head's [head_width, 32] keys;
+  std::size_t value_offset = 0;  // likewise its [32, head_width] values.
   HalfType type = HalfType::kF16;
   std::size_t position = 0;
 };

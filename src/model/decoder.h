@@ -20,7 +20,7 @@ namespace loquat::model {
 inline constexpr std::uint32_t kKvPageTokens = 32;
 
 // What one page of keys and values takes, for the caller who owns them: F16 or BF16,
-// [layer][k, v][kv_head][token in page][head_width].
+// [layer][k, v][kv_head], keys as [head_width][token in page] and values as [token in page][head_width].
 enum class KvType : std::uint8_t { kF16, kBF16 };
 struct KvLayout {
   std::uint32_t layers = 0, kv_heads = 0, head_width = 0;

@@ -35,6 +35,7 @@ SHAPES = {
         "bert-base": dict(layers=12, width=768, ffn=3072, heads=12, vocabulary=30522, context=512, epsilon=1e-12, pooling="cls"),
         "bge-small": dict(layers=12, width=384, ffn=1536, heads=12, vocabulary=30522, context=512, epsilon=1e-12, pooling="cls"),
         "minilm": dict(layers=6, width=384, ffn=1536, heads=12, vocabulary=30522, context=512, epsilon=1e-12, pooling="mean"),
+        "tinybert": dict(layers=4, width=312, ffn=1200, heads=12, vocabulary=30522, context=512, epsilon=1e-12, pooling="mean"),
     },
 }
 # Hugging Face's model types and the architecture that computes each.

@@ -3,6 +3,7 @@
 // feed-forward layers (Shazeer, "GLU variants improve transformer", 2020).
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -111,17 +112,22 @@ class Decoder final : public DecoderModel {
     rope(head, w.cosine[t], w.sine[t], parts_.rope.pairs());
   }
 
-  // Writes a token's keys and values, [2, kv_heads, head_width], to its page.
+  // Writes a token's keys and values, [2, kv_heads, head_width], to its page: its column of the keys, its row of the
+  // values.
   void Keep(std::size_t layer, std::size_t t, const float* key, const DecoderWorkspace& w) const {
-    const std::size_t row_bytes = config_.head_width * sizeof(std::uint16_t);
+    const std::size_t width = config_.head_width;
     const std::size_t row = w.position(t) % kKvPageTokens;
-    for (const KeyOrValue which : {KeyOrValue::kKey, KeyOrValue::kValue}) {
-      for (std::size_t h = 0; h < config_.kv_heads; ++h, key += config_.head_width) {
-        std::byte* const out = w.page(t) + PageOffset(layer, which, h) + row * row_bytes;
-        kernels_.to_half(HalfOf(kv_type_), key, reinterpret_cast<std::uint16_t*>(out), config_.head_width);
-      }
+    const float* value = key + config_.kv_heads * width;
+    for (std::size_t h = 0; h < config_.kv_heads; ++h, key += width, value += width) {
+      std::array<std::uint16_t, kernels::kHeadWidthMax> halves;
+      kernels_.to_half(HalfOf(kv_type_), key, halves.data(), width);
+      std::uint16_t* const keys = Halves(w.page(t) + PageOffset(layer, KeyOrValue::kKey, h));
+      for (std::size_t k = 0; k < width; ++k) keys[k * kKvPageTokens + row] = halves[k];
+      std::uint16_t* const values = Halves(w.page(t) + PageOffset(layer, KeyOrValue::kValue, h));
+      kernels_.to_half(HalfOf(kv_type_), value, values + row * width, width);
     }
   }
+  static std::uint16_t* Halves(std::byte* page) { return reinterpret_cast<std::uint16_t*>(page); }
 
   // The query heads that share a key-value head, or as many of them as the kernel takes, for one block of tokens.
   void Attend(std::size_t layer, const QueryBlock& block, std::size_t task, const DecoderWorkspace& w) const {
