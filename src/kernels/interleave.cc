@@ -13,6 +13,17 @@ constexpr std::size_t kBlock = 32;    // Columns under one scale.
 constexpr std::size_t kScale = 2;     // Bytes of it.
 constexpr std::size_t kTogether = 4;  // Columns of one row that lie together.
 constexpr std::size_t kPairColumns = 2 * kBlock;
+constexpr std::size_t kWord =
+    4;  // Bytes of one row that lie together, of plain floats: one in f32, two columns in bf16.
+
+bool IsPlain(WeightType type) {
+  return LayoutOf(type).block_weights == 1;
+}
+
+// Columns of a row that lie together.
+std::size_t PlainColumns(WeightType type) {
+  return type == WeightType::kBF16 ? kWord / sizeof(std::uint16_t) : 1;
+}
 
 // Of the numbers of one block of sixteen rows.
 constexpr std::size_t QuantBytes(WeightType type) {
@@ -41,13 +52,59 @@ void PutBlocks(WeightType type, const std::byte* blocks, std::size_t row_bytes, 
   }
 }
 
+// A panel of plain floats of the first `rows` rows at `from`: kBytes of each row in turn.
+template <std::size_t kBytes>
+void PutPlain(const std::byte* from, std::size_t row_bytes, std::size_t rows, std::byte* out) {
+  for (std::size_t at = 0; at < row_bytes; at += kBytes, out += kInterleavedRows * kBytes) {
+    const std::size_t bytes = std::min(kBytes, row_bytes - at);  // Less at the end of an odd row of bf16.
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::byte* const number = from + row * row_bytes + at;
+      if (bytes == kBytes) {
+        std::memcpy(out + row * kBytes, number, kBytes);
+      } else {
+        std::memcpy(out + row * kBytes, number, bytes);
+      }
+    }
+  }
+}
+
+void PutPlain(const Matrix& from, std::size_t first, std::size_t rows, std::byte* out) {
+  if (from.type == WeightType::kF16) {
+    PutPlain<sizeof(std::uint16_t)>(from.row(first), from.row_bytes(), rows, out);
+  } else {
+    PutPlain<kWord>(from.row(first), from.row_bytes(), rows, out);
+  }
+}
+
+void PutBlockPanel(const Matrix& from, std::size_t first, std::size_t rows, std::byte* out) {
+  for (std::size_t block = 0; block < from.cols / kBlock; ++block) {
+    std::byte* const pair = out + block / 2 * PairBytes(from.type);
+    std::byte* const scales = pair + block % 2 * kInterleavedRows * kScale;
+    std::byte* const quants = pair + 2 * kInterleavedRows * kScale + block % 2 * QuantBytes(from.type);
+    PutBlocks(from.type, from.row(first) + block * LayoutOf(from.type).block_bytes, from.row_bytes(), rows, scales,
+              quants);
+  }
+}
+
+// Columns that a panel has room for.
+std::size_t PanelColumns(const Matrix& from) {
+  if (!IsPlain(from.type)) return (from.cols + kPairColumns - 1) / kPairColumns * kPairColumns;
+  return PanelBytes(from.type, from.cols) / kInterleavedRows / LayoutOf(from.type).block_bytes;
+}
+
 }  // namespace
 
 bool Interleaves(WeightType type) {
-  return type == WeightType::kQ8_0 || type == WeightType::kQ4_0;
+  return IsPlain(type) || type == WeightType::kQ8_0 || type == WeightType::kQ4_0;
 }
 
 std::size_t PanelBytes(WeightType type, std::size_t cols) {
+  if (IsPlain(type)) {
+    const std::size_t together = PlainColumns(type);
+    const std::size_t bytes =
+        (cols + together - 1) / together * together * LayoutOf(type).block_bytes * kInterleavedRows;
+    return (bytes + kInterleavedAlignment - 1) / kInterleavedAlignment * kInterleavedAlignment;
+  }
   return (cols + kPairColumns - 1) / kPairColumns * PairBytes(type);
 }
 
@@ -62,14 +119,11 @@ void InterleavePanels(const Matrix& from, std::size_t begin, std::size_t end, st
     std::byte* const out = to + panel * panel_bytes;
     const std::size_t first = panel * kInterleavedRows;
     const std::size_t rows = std::min(kInterleavedRows, from.rows - first);
-    const std::size_t blocks = from.cols / kBlock;
-    if (rows < kInterleavedRows || blocks % 2 != 0) std::memset(out, 0, panel_bytes);
-    for (std::size_t block = 0; block < blocks; ++block) {
-      std::byte* const pair = out + block / 2 * PairBytes(from.type);
-      std::byte* const scales = pair + block % 2 * kInterleavedRows * kScale;
-      std::byte* const quants = pair + 2 * kInterleavedRows * kScale + block % 2 * QuantBytes(from.type);
-      PutBlocks(from.type, from.row(first) + block * LayoutOf(from.type).block_bytes, from.row_bytes(), rows, scales,
-                quants);
+    if (rows < kInterleavedRows || PanelColumns(from) != from.cols) std::memset(out, 0, panel_bytes);
+    if (IsPlain(from.type)) {
+      PutPlain(from, first, rows, out);
+    } else {
+      PutBlockPanel(from, first, rows, out);
     }
   }
 }

@@ -1,10 +1,11 @@
-// Block weights in panels of sixteen rows, the form in which integer dot products stream them: the numbers of the file,
-// bit for bit, in another order. Drawn in docs/weight_types.md.
+// Weights in panels of sixteen rows, the form in which the dot products of avx512_vnni stream them: the numbers of the
+// file, bit for bit, in another order. Drawn in docs/weight_types.md.
 //
-// A panel holds its columns 64 at a time: sixteen scales (F16) for the first 32 columns and sixteen for the others,
-// then both blocks' numbers. Those of q8_0 lie as q + 128, four columns of one row together, sixteen rows of these
-// after each other; those of q4_0 likewise, columns c and c + 16 of the block in one byte. Rows and columns that the
-// matrix lacks are zeros that nobody reads. Pure functions; any thread.
+// A panel of f32 or f16 holds sixteen rows of its first column, then of its second; bf16 likewise, two columns of each
+// row together. Of block types a panel holds its columns 64 at a time: sixteen scales (F16) for the first 32 columns
+// and sixteen for the others, then both blocks' numbers. Those of q8_0 lie as q + 128, four columns of one row
+// together, sixteen rows of these after each other; those of q4_0 likewise, columns c and c + 16 of the block in one
+// byte. Rows and columns that the matrix lacks are zeros that nobody reads. Pure functions; any thread.
 
 #pragma once
 

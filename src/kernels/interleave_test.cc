@@ -39,7 +39,25 @@ struct Interleaved {
 };
 
 // As docs/weight_types.md draws it.
+double PlainAt(const std::byte* data, WeightType type, std::size_t cols, std::size_t row, std::size_t col) {
+  const std::size_t r = row % 16;
+  std::uint16_t half;
+  if (type == WeightType::kF32) {
+    float value;
+    std::memcpy(&value, data + row / 16 * cols * 64 + col * 64 + r * 4, sizeof value);
+    return value;
+  }
+  const std::byte* const panel = data + row / 16 * ((cols + 1) / 2 * 64);
+  if (type == WeightType::kF16) {
+    std::memcpy(&half, panel + col * 32 + r * 2, sizeof half);
+    return HalfValue(half);
+  }
+  std::memcpy(&half, panel + col / 2 * 64 + r * 4 + col % 2 * 2, sizeof half);
+  return Bf16Value(half);
+}
+
 double WeightAt(const std::byte* data, WeightType type, std::size_t cols, std::size_t row, std::size_t col) {
+  if (LayoutOf(type).block_weights == 1) return PlainAt(data, type, cols, row, col);
   const std::size_t quants = type == WeightType::kQ8_0 ? 512 : 256;
   const std::size_t pair_bytes = 2 * (32 + quants);
   const std::byte* const panel = data + row / 16 * ((cols + 63) / 64 * pair_bytes);
@@ -64,12 +82,17 @@ class InterleaveTest : public testing::TestWithParam<WeightType> {
     for (float& value : x) value = random_.Float() * 2 - 1;
     return x;
   }
+  // And those that only plain floats have.
+  std::vector<std::size_t> Columns(std::vector<std::size_t> cols) {
+    if (LayoutOf(GetParam()).block_weights == 1) cols.insert(cols.end(), {1, 2, 7, 255, 257, 513, 600});
+    return cols;
+  }
   base::Random random_{kSeed};
 };
 
 TEST_P(InterleaveTest, EveryNumberIsWhereTheDrawingSays) {
   for (const std::size_t rows : {1, 15, 16, 17, 40}) {
-    for (const std::size_t cols : {32, 64, 96, 320}) {
+    for (const std::size_t cols : Columns({32, 64, 96, 320})) {
       const TestMatrix weights = RandomMatrix(random_, GetParam(), rows, cols, 0.1);
       const Interleaved panels(weights);
       EXPECT_EQ(reinterpret_cast<std::uintptr_t>(panels.data) % kInterleavedAlignment, 0U);
@@ -87,7 +110,7 @@ TEST_P(InterleaveTest, EveryNumberIsWhereTheDrawingSays) {
 TEST_P(InterleaveTest, ProductsEqualDoublesWithinRounding) {
   if (!here()) GTEST_SKIP() << "this machine lacks the tier that takes them";
   for (const std::size_t rows : {1, 16, 17, 31, 32, 53}) {
-    for (const std::size_t cols : {32, 64, 96, 512, 544, 1056}) {
+    for (const std::size_t cols : Columns({32, 64, 96, 512, 544, 1056})) {
       for (const std::size_t tokens : {1, 2, 3, 6, 7, 15}) {
         const TestMatrix weights = RandomMatrix(random_, GetParam(), rows, cols, 0.1);
         const Interleaved panels(weights);
@@ -164,7 +187,9 @@ TEST_P(InterleaveTest, CarriesWhatIsNoNumberToItsOwnTokenAlone) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, InterleaveTest, testing::Values(WeightType::kQ8_0, WeightType::kQ4_0),
+INSTANTIATE_TEST_SUITE_P(Types, InterleaveTest,
+                         testing::Values(WeightType::kF32, WeightType::kF16, WeightType::kBF16, WeightType::kQ8_0,
+                                         WeightType::kQ4_0),
                          [](const auto& info) { return std::string(LayoutOf(info.param).name); });
 
 TEST(Interleave, OnlyTypesThatCanBeAreTakenByAnyTier) {

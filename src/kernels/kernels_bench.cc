@@ -54,9 +54,10 @@ void MatmulBench(benchmark::State& state) {
   state.counters["flop"] = benchmark::Counter(2.0 * kCols * static_cast<double>(tokens * rows),
                                               benchmark::Counter::kIsIterationInvariantRate);
 }
+constexpr int kF32 = static_cast<int>(WeightType::kF32), kBF16 = static_cast<int>(WeightType::kBF16);
 constexpr int kQ8 = static_cast<int>(WeightType::kQ8_0), kQ4 = static_cast<int>(WeightType::kQ4_0);
 BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1, 4, 128}, {1024}, {0}});
-BENCHMARK(MatmulBench)->ArgsProduct({{kQ8, kQ4}, {1, 2, 4, 6, 16, 128}, {1024}, {1}});
+BENCHMARK(MatmulBench)->ArgsProduct({{kF32, kBF16, kQ8, kQ4}, {1, 2, 4, 6, 16, 128}, {1024}, {1}});
 // From memory, as a decoding step reads them: more than any cache holds.
 BENCHMARK(MatmulBench)->ArgsProduct({benchmark::CreateDenseRange(0, kWeightTypes - 1, 1), {1}, {1 << 17}, {0}});
 BENCHMARK(MatmulBench)->ArgsProduct({{kQ8, kQ4}, {1}, {1 << 17}, {1}});
