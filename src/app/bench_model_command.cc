@@ -87,6 +87,7 @@ int BenchModel(const BenchModelArguments& arguments) {
                                 .sequences = arguments.sequences,
                                 .rounds = arguments.rounds,
                                 .threads = arguments.threads,
+                                .int8 = arguments.int8,
                                 .isa = forced == nullptr ? "" : forced};
   const auto result = RunModelBenchmark(plan);
   if (!result.has_value()) return Fail(result.error());

@@ -171,6 +171,7 @@ void Cli::AddBench() {
       ->capture_default_str();
   command->add_option("--rounds", bench_model.rounds, "Measurements; the median is shown")->capture_default_str();
   command->add_option("--threads", bench_model.threads, "0: one a core");
+  command->add_flag("--int8", bench_model.int8, "Round an encoder's linear layers (models[].round_to_int8)");
   command->add_flag("--json", bench_model.json, "The result as JSON");
   command->callback([this] { exit_code = BenchModel(bench_model); });
 }

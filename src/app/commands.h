@@ -101,6 +101,7 @@ struct BenchModelArguments {
   std::uint32_t sequences = 1;   // Side by side; texts of one batch.
   std::uint32_t rounds = 5;
   std::uint32_t threads = 0;
+  bool int8 = false;  // models[].round_to_int8
   bool json = false;
 };
 int BenchModel(const BenchModelArguments& arguments);

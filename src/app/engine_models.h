@@ -34,6 +34,7 @@ struct EngineModelOptions {
   std::size_t kv_bytes = std::size_t{512} << 20;  // Of keys and values.
   std::uint32_t threads = 0;                      // Zero: one a core.
   bool pin_threads = false;                       // Each to a core of its own.
+  bool round_to_int8 = false;                     // Encoders: linear layers, when they are loaded.
   std::uint32_t niceness = 10;                    // Of the threads that compute.
   std::uint32_t sequences_max = 64;               // Generated at once.
   std::uint32_t queue_max = 256;                  // Requests that wait.

@@ -115,6 +115,7 @@ base::Status CheckFits(const ModelBenchmarkPlan& plan, const model::ModelConfig&
 
 base::Status RunDecoder(const ModelBenchmarkPlan& plan, model::ModelFiles files, kernels::Isa isa,
                         kernels::ThreadTeam& team, ModelBenchmarkResult& result) {
+  if (plan.int8) return base::InvalidArgument("--int8 is for encoders, and this model generates text");
   LOQUAT_TRY(CheckFits(plan, files.config, std::uint64_t{plan.prompt} + plan.generated));
   LOQUAT_ASSIGN(const auto decoder, model::LoadDecoder(std::move(files.config), std::move(files.weights), isa));
   DecoderBenchmark benchmark(plan, *decoder, team);
@@ -126,7 +127,9 @@ base::Status RunDecoder(const ModelBenchmarkPlan& plan, model::ModelFiles files,
 base::Status RunEncoder(const ModelBenchmarkPlan& plan, model::ModelFiles files, kernels::Isa isa,
                         kernels::ThreadTeam& team, ModelBenchmarkResult& result) {
   LOQUAT_TRY(CheckFits(plan, files.config, plan.prompt));
-  LOQUAT_ASSIGN(const auto encoder, model::LoadEncoder(std::move(files.config), std::move(files.weights), isa));
+  LOQUAT_ASSIGN(const auto encoder,
+                model::LoadEncoder(std::move(files.config), std::move(files.weights), isa,
+                                   plan.int8 ? model::LinearNumbers::kInt8 : model::LinearNumbers::kStored));
   const auto tokens = SomeTokens(plan.prompt, encoder->config().vocabulary);
   const std::vector<model::EncoderText> texts(plan.sequences, {.tokens = tokens, .token_types = {}});
   const auto workspace = encoder->NewWorkspace(plan.prompt * plan.sequences, team);

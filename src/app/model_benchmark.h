@@ -19,6 +19,7 @@ struct ModelBenchmarkPlan {
   std::uint32_t sequences = 1;   // Generated side by side, or texts of one batch.
   std::uint32_t rounds = 5;      // One more goes before them and is not counted.
   std::uint32_t threads = 0;     // Zero: one a core.
+  bool int8 = false;             // Encoders: linear layers rounded when they are loaded.
   std::string isa;               // As kernels::ChooseIsa takes it.
 };
 

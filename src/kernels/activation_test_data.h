@@ -17,7 +17,9 @@ class TestActivations {
  public:
   // x: [tokens, cols]
   TestActivations(const TransformerKernels& tier, WeightType type, std::vector<float> x, std::size_t cols)
-      : form_(tier.form(type)), x_(std::move(x)), cols_(cols), stride_(RoundedBytes(form_, cols)) {
+      : TestActivations(tier, tier.form(type), std::move(x), cols) {}
+  TestActivations(const TransformerKernels& tier, ActivationForm form, std::vector<float> x, std::size_t cols)
+      : form_(form), x_(std::move(x)), cols_(cols), stride_(RoundedBytes(form_, cols)) {
     rounded_.resize(tokens() * stride_ / sizeof(float) + 1);
     for (std::size_t t = 0; t < tokens() && form_ != ActivationForm::kFloats; ++t) {
       tier.round(form_, x_.data() + t * cols, cols, rounded() + t * stride_);
@@ -53,6 +55,11 @@ class TestActivations {
         std::uint16_t bits;
         std::memcpy(&bits, rounded() + t * stride_ + 2 * c, sizeof bits);
         seen[i] = static_cast<float>(Bf16Value(bits));
+      } else if (form_ == ActivationForm::kInt8Token) {
+        TokenScale scale;
+        std::memcpy(&scale, rounded() + t * stride_, sizeof scale);
+        const int byte = static_cast<int>(rounded()[t * stride_ + sizeof scale + c]);
+        seen[i] = scale.scale * static_cast<float>(byte - scale.zero);
       }
     }
     return seen;

@@ -64,22 +64,21 @@ LOQUAT_SIMD void Scores(const float* q, const float* keys, std::size_t width, st
   }
 }
 
-// Scores to weights, of which only the first `count` are more than 0. Returns by what the query's sum of values is
-// rescaled: 0 at first.
-LOQUAT_SIMD float Weigh(float* scores, std::size_t count, float* greatest, float* weight) {
+// The greatest of the first `count` scores and of `before`; the others become what no query sees.
+LOQUAT_SIMD float GreatestScore(float* scores, std::size_t count, float before) {
   for (std::size_t j = count; j < kAttentionBlockTokens; ++j) scores[j] = kNoScore;
-  F32x16 low = Load(scores);
-  F32x16 high = Load(scores + kVector);
-  const float block_greatest = Max(low > high ? low : high);
-  const float now = *greatest > block_greatest ? *greatest : block_greatest;
-  const float factor = Exp(Broadcast(*greatest - now))[0];
-  low = Exp(low - now);
-  high = Exp(high - now);
+  const F32x16 low = Load(scores), high = Load(scores + kVector);
+  const float greatest = Max(low > high ? low : high);
+  return before > greatest ? before : greatest;
+}
+
+// Scores to weights beside a greatest score; returns their sum.
+LOQUAT_SIMD float Weigh(float* scores, float greatest) {
+  const F32x16 low = Exp(Load(scores) - greatest);
+  const F32x16 high = Exp(Load(scores + kVector) - greatest);
   Store(scores, low);
   Store(scores + kVector, high);
-  *weight = *weight * factor + Sum(low + high);
-  *greatest = now;
-  return factor;
+  return Sum(low + high);
 }
 
 // sum = sum * factor + the values weighted by `weights`, for tokens [begin, end) and kVectors vectors of columns of
@@ -130,11 +129,18 @@ template <std::size_t kQueries, typename Visible>
 inline void AttendTile(const AttentionBlock& block, std::size_t width, std::size_t padded, std::size_t first,
                        AttentionState& state, const Visible& visible) {
   alignas(64) float weights[kQueries * kAttentionBlockTokens];
-  float factors[kQueries];
+  alignas(64) float factors[kVector] = {};  // By what a query's sums are rescaled: 0 at first. One vector for all.
   Scores<kQueries>(state.q + first * padded, block.keys, width, padded, weights);
   for (std::size_t i = 0; i < kQueries; ++i) {
-    factors[i] = Weigh(weights + i * kAttentionBlockTokens, visible(first + i), &state.greatest[first + i],
-                       &state.weight[first + i]);
+    float& greatest = state.greatest[first + i];
+    const float now = GreatestScore(weights + i * kAttentionBlockTokens, visible(first + i), greatest);
+    factors[i] = greatest - now;
+    greatest = now;
+  }
+  Store(factors, Exp(Load(factors)));
+  for (std::size_t i = 0; i < kQueries; ++i) {
+    float& weight = state.weight[first + i];
+    weight = weight * factors[i] + Weigh(weights + i * kAttentionBlockTokens, state.greatest[first + i]);
   }
   // A value that a query does not see is not touched for it, not even with a weight of zero: it may be no number.
   const std::size_t common = visible(first);

@@ -107,9 +107,12 @@ LOQUAT_SIMD float Max(F32x16 v) {
   const F32x8 low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
   const F32x8 high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
   const F32x8 eight = low > high ? low : high;
-  float greatest = eight[0];
-  for (std::size_t i = 1; i < 8; ++i) greatest = eight[i] > greatest ? eight[i] : greatest;
-  return greatest;
+  const F32x4 upper = __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
+  const F32x4 lower = __builtin_shufflevector(eight, eight, 0, 1, 2, 3);
+  const F32x4 four = upper > lower ? upper : lower;
+  const F32x4 turned = __builtin_shufflevector(four, four, 2, 3, 0, 1);
+  const F32x4 two = turned > four ? turned : four;
+  return two[1] > two[0] ? two[1] : two[0];
 }
 
 // Sixteen signed bytes. In halves where registers hold eight lanes: each is then loaded and widened by one instruction.

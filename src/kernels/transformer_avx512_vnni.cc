@@ -1,5 +1,6 @@
 #include "kernels/matmul_bf16.h"
 #include "kernels/matmul_int8.h"
+#include "kernels/matmul_int8_panels.h"
 #include "kernels/matmul_interleaved.h"
 #include "kernels/matmul_panels.h"
 #include "kernels/transformer_simd.h"
@@ -21,6 +22,7 @@ constexpr ActivationForm FormFor(WeightType type) {
 
 void Round(ActivationForm form, const float* x, std::size_t cols, std::byte* out) {
   if (form == ActivationForm::kInt8) return RoundToInt8(x, cols, out);
+  if (form == ActivationForm::kInt8Token) return RoundToInt8Token(x, cols, out);
   if (form == ActivationForm::kBF16) RoundToBF16(x, cols, out);
 }
 
@@ -39,6 +41,7 @@ void MatmulPanels(const Matrix& weights, std::size_t row_begin, std::size_t row_
 
 void MatmulRounded(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io) {
   if (weights.order == RowOrder::kInterleaved) return MatmulPanels(weights, row_begin, row_end, io);
+  if (weights.order == RowOrder::kInt8Panels) return MatmulInt8Panels(weights, row_begin, row_end, io);
   switch (FormFor(weights.type)) {
     case ActivationForm::kFloats:
       return Matmul(weights, row_begin, row_end, io);
@@ -46,6 +49,8 @@ void MatmulRounded(const Matrix& weights, std::size_t row_begin, std::size_t row
       return MatmulInt8(weights, row_begin, row_end, io);
     case ActivationForm::kBF16:
       return MatmulBF16(weights, row_begin, row_end, io);
+    case ActivationForm::kInt8Token:
+      return;  // Of no type.
   }
 }
 
@@ -53,6 +58,7 @@ constexpr TransformerKernels MakeTable() {
   TransformerKernels table = kTierKernels;
   table.matmul = MatmulRounded;
   table.round = Round;
+  table.int8_panels = true;
   for (std::size_t i = 0; i < kWeightTypes; ++i) table.forms[i] = FormFor(static_cast<WeightType>(i));
   for (const WeightType type :
        {WeightType::kF32, WeightType::kF16, WeightType::kBF16, WeightType::kQ8_0, WeightType::kQ4_0}) {

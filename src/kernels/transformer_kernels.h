@@ -32,6 +32,8 @@ enum class ActivationForm : std::uint8_t {
   kFloats,  // Nothing.
   kInt8,    // [cols / 32] ActivationBlock: for the block types.
   kBF16,    // [cols] bfloat16, to the nearest, ties to even: for weights in bfloat16.
+  // A TokenScale, then [cols] unsigned bytes, and zeros up to a multiple of four: for RowOrder::kInt8Panels.
+  kInt8Token,
 };
 inline constexpr std::size_t kActivationBlock = 32;
 
@@ -45,6 +47,13 @@ struct ActivationBlock {
   float half_sums[2];  // and that of the first sixteen and of the others.
   std::int32_t quants_sum;
 };
+// Of kInt8Token: an activation is scale * (byte - zero) within half a scale. The scale is the range of the token's
+// activations, zero among them, by 255; where that is below 2^-100 all are zero, where it is no number neither is the
+// scale.
+struct TokenScale {
+  float scale;
+  std::int32_t zero;  // 0 to 255.
+};
 inline constexpr std::size_t kRoundedBytesMax = 2;  // Bytes of a rounded activation, at most.
 
 constexpr std::size_t RoundedBytes(ActivationForm form, std::size_t cols) {
@@ -55,11 +64,14 @@ constexpr std::size_t RoundedBytes(ActivationForm form, std::size_t cols) {
       return cols / kActivationBlock * sizeof(ActivationBlock);
     case ActivationForm::kBF16:
       return cols * sizeof(std::uint16_t);
+    case ActivationForm::kInt8Token:
+      return sizeof(TokenScale) + (cols + 3) / 4 * 4;
   }
   return 0;
 }
 static_assert(RoundedBytes(ActivationForm::kInt8, kActivationBlock) <= kRoundedBytesMax * kActivationBlock);
 static_assert(RoundedBytes(ActivationForm::kBF16, 1) <= kRoundedBytesMax);
+static_assert(RoundedBytes(ActivationForm::kInt8Token, 16) <= kRoundedBytesMax * 16);  // kInt8ColumnsMin
 
 // `tokens` rows of activations in, as many rows of outputs out; strides of floats are floats from one token to the
 // next.
@@ -115,6 +127,11 @@ struct TransformerKernels {
   ActivationForm forms[kWeightTypes] = {};
   void (*round)(ActivationForm form, const float* x, std::size_t cols, std::byte* out) = nullptr;
   ActivationForm form(WeightType type) const { return forms[static_cast<std::size_t>(type)]; }
+  ActivationForm form(const Matrix& weights) const {
+    return weights.order == RowOrder::kInt8Panels ? ActivationForm::kInt8Token : form(weights.type);
+  }
+  // Whether matmul takes RowOrder::kInt8Panels: products are then summed exactly over the whole row.
+  bool int8_panels = false;
   // Types that matmul also takes as RowOrder::kInterleaved, faster. The sums are not those of kRows to the bit.
   bool interleaved[kWeightTypes] = {};
   bool takes_interleaved(WeightType type) const { return interleaved[static_cast<std::size_t>(type)]; }

@@ -41,6 +41,7 @@ constexpr const WeightLayout& LayoutOf(WeightType type) {
 enum class RowOrder : std::uint8_t {
   kRows,         // One after the other, as in files.
   kInterleaved,  // In panels of sixteen: kernels/interleave.h.
+  kInt8Panels,   // In panels of sixteen, rounded to 8 bits whatever the type says: kernels/int8_panels.h.
 };
 
 // Output i is the dot product of row i and the input. Does not own; the bytes need no alignment beyond that of the

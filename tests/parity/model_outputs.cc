@@ -5,6 +5,7 @@
 //   model_outputs hidden MODEL < ids         an encoder's last hidden states: [token, width] floats
 //   model_outputs pooled MODEL < ids         its pooled embedding: [width] floats
 //   model_outputs head MODEL < ids           its head's logits: [labels] floats, or [token, labels]
+//   model_outputs pooled-int8 MODEL < ids    likewise, of linear layers rounded to 8 bits
 //
 // Standard input is one line of token ids and, for encoders, a second one of token types, if they are not all zero.
 // LOQUAT_FORCE_ISA pins the instructions.
@@ -95,21 +96,24 @@ base::Status Decode(Request request, model::ModelFiles files, kernels::Isa isa, 
 
 base::Status Encode(const Request& request, model::ModelFiles files, kernels::Isa isa, kernels::ThreadTeam& team) {
   std::shared_ptr<const model::Weights> weights = std::move(files.weights);
-  LOQUAT_ASSIGN(const auto encoder, model::LoadEncoder(files.config, weights, isa));
+  const bool int8 = request.what == "pooled-int8";
+  LOQUAT_ASSIGN(const auto encoder,
+                model::LoadEncoder(files.config, weights, isa,
+                                   int8 ? model::LinearNumbers::kInt8 : model::LinearNumbers::kStored));
   LOQUAT_TRY(CheckTokens(request, encoder->config()));
   const auto workspace = encoder->NewWorkspace(static_cast<std::uint32_t>(request.tokens.size()), team);
   const model::EncoderText text{.tokens = request.tokens, .token_types = request.token_types};
   const std::span<const float> hidden = encoder->Forward({&text, 1}, *workspace);
-  Write(request.what == "hidden"   ? hidden
-        : request.what == "pooled" ? encoder->Pooled(*workspace)
-                                   : encoder->Logits(*workspace));
+  Write(request.what == "hidden" ? hidden
+        : request.what == "head" ? encoder->Logits(*workspace)
+                                 : encoder->Pooled(*workspace));
   return {};
 }
 
 base::Status Run(std::span<char* const> arguments) {
   Request request;
   if (arguments.size() < 3) {
-    return base::InvalidArgument("usage: model_outputs logits|greedy COUNT|hidden|pooled|head MODEL < ids");
+    return base::InvalidArgument("usage: model_outputs logits|greedy COUNT|hidden|pooled|pooled-int8|head MODEL < ids");
   }
   request.what = arguments[1];
   request.path = arguments.back();
@@ -120,7 +124,7 @@ base::Status Run(std::span<char* const> arguments) {
   LOQUAT_ASSIGN(const kernels::Isa isa, kernels::ChooseIsa(forced == nullptr ? "" : forced));
   LOQUAT_ASSIGN(model::ModelFiles files, model::OpenModel(request.path));
   kernels::ThreadTeam team;
-  const bool encodes = request.what == "hidden" || request.what == "pooled" || request.what == "head";
+  const bool encodes = request.what == "hidden" || request.what == "head" || request.what.starts_with("pooled");
   if (encodes) return Encode(request, std::move(files), isa, team);
   return Decode(std::move(request), std::move(files), isa, team);
 }

@@ -9,7 +9,7 @@ struct Compute::Task {
 };
 
 void Compute::Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const {
-  const auto form = [this](const Linear& layer) { return kernels_.form(layer.weight.type); };
+  const auto form = [this](const Linear& layer) { return kernels_.form(layer.weight); };
   while (!layers.empty()) {
     std::size_t alike = 0, rows = 0;
     for (; alike < layers.size() && form(layers[alike]) == form(layers[0]); ++alike) rows += layers[alike].weight.rows;
@@ -21,7 +21,7 @@ void Compute::Project(std::span<const Linear> layers, Rows x, std::size_t tokens
 
 void Compute::ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const {
   const std::size_t cols = layers[0].weight.cols;
-  const kernels::ActivationForm form = kernels_.form(layers[0].weight.type);
+  const kernels::ActivationForm form = kernels_.form(layers[0].weight);
   auto* const rounded = reinterpret_cast<std::byte*>(rounded_.get());
   const std::size_t stride = kernels::RoundedBytes(form, cols);
   if (form != kernels::ActivationForm::kFloats) {

@@ -90,6 +90,7 @@ double ToleranceOf(Isa isa, WeightType type) {
     case kernels::ActivationForm::kBF16:
       return 3e-2;
     case kernels::ActivationForm::kInt8:
+    case kernels::ActivationForm::kInt8Token:
       return 2e-1;
   }
   return 0;

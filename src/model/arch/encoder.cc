@@ -1,12 +1,15 @@
 // The forward pass of BERT: Devlin et al., 2019 (norms after each block, learned positions, GELU by erf), and of
 // RoBERTa (Liu et al., 2019) and DistilBERT (Sanh et al., 2019), which differ in positions, token types and heads.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "kernels/isa.h"
 #include "kernels/transformer_kernels.h"
 #include "model/arch/compute.h"
 #include "model/arch/encoder_weights.h"
@@ -248,11 +251,17 @@ class Encoder final : public EncoderModel {
 }  // namespace
 
 base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config,
-                                                              std::shared_ptr<const Weights> weights,
-                                                              kernels::Isa isa) {
+                                                              std::shared_ptr<const Weights> weights, kernels::Isa isa,
+                                                              LinearNumbers numbers) {
   LOQUAT_ASSIGN(EncoderWeights parts, ReadEncoderWeights(config, *weights));
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
-  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights);
+  if (numbers == LinearNumbers::kInt8 && !tier.int8_panels) {
+    return base::InvalidArgument(
+        fmt::format("rounding to int8 needs integer dot products (avx512_vnni), and here the kernels are {}: load it "
+                    "as it is stored",
+                    kernels::IsaName(isa)));
+  }
+  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, numbers);
   return std::make_unique<const Encoder>(std::move(config), std::move(parts), std::move(interleaved),
                                          std::move(weights), tier);
 }

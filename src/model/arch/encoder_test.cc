@@ -39,6 +39,7 @@ double ToleranceOf(kernels::Isa isa, WeightType type) {
     case kernels::ActivationForm::kBF16:
       return 3e-2;
     case kernels::ActivationForm::kInt8:
+    case kernels::ActivationForm::kInt8Token:
       return 1e-1;
   }
   return 0;
@@ -91,6 +92,26 @@ TEST(Encoder, CountsPositionsAndTokenTypesAsItsVariantDoes) {
     const EncoderText text{.tokens = tokens};
     ExpectHidden(loaded->Forward({&text, 1}, *workspace), reference::Encode(model, tokens, {}));
   }
+}
+
+TEST(Encoder, RoundedToInt8IsNearTheReferenceAndItselfInAnyBatch) {
+  SCOPED_TRACE(kSeed);
+  TestModel model = RandomEncoder(WeightType::kF32, kSeed);
+  const auto refused = LoadEncoder(model.config, model.weights, kernels::Isa::kScalar, LinearNumbers::kInt8);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, base::Code::kInvalidArgument);
+  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that rounds";
+  const auto loaded = LoadEncoder(model.config, model.weights, kernels::DetectIsa(), LinearNumbers::kInt8);
+  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+  const auto tokens = RandomTokens(model.random, 45, model.config.vocabulary);
+  const EncoderText text{.tokens = tokens};
+  const std::vector<EncoderText> three(3, text);
+  kernels::ThreadTeam one({.threads = 1}), two({.threads = 2});
+  const auto alone = (*loaded)->NewWorkspace(45, one), beside = (*loaded)->NewWorkspace(3 * 45, two);
+  const std::span<const float> hidden = (*loaded)->Forward({&text, 1}, *alone);
+  ExpectHidden(hidden, reference::Encode(model, tokens, {}), 1e-1);
+  const std::span<const float> last = (*loaded)->Forward(three, *beside).last(hidden.size());
+  EXPECT_TRUE(std::ranges::equal(hidden, last));
 }
 
 struct Batch {

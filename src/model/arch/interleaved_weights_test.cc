@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "kernels/int8_panels.h"
 #include "kernels/interleave.h"
 #include "kernels/weight_test_data.h"
 
@@ -66,6 +67,33 @@ TEST(InterleavedWeights, CopiesWhatTheTierTakesAndLetsTheFileGo) {
     forgotten.push_back(was.rows * was.row_bytes());
   }
   EXPECT_EQ(weights.forgotten, forgotten);
+}
+
+TEST(InterleavedWeights, RoundsPlainFloatsOfManyOutputsWhereThatIsAskedFor) {
+  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that takes any";
+  base::Random random(4);
+  struct Case {
+    WeightType type;
+    std::size_t rows;
+    RowOrder order;
+  };
+  for (const Case& given : {Case{WeightType::kF32, kInt8RowsMin, RowOrder::kInt8Panels},
+                            Case{WeightType::kBF16, kInt8RowsMin + 1, RowOrder::kInt8Panels},
+                            Case{WeightType::kF32, kInt8RowsMin - 1, RowOrder::kInterleaved},
+                            Case{WeightType::kQ8_0, kInt8RowsMin, RowOrder::kInterleaved},
+                            Case{WeightType::kQ6_K, kInt8RowsMin, RowOrder::kRows}}) {
+    const kernels::TestMatrix matrix = kernels::RandomMatrix(random, given.type, given.rows, 256, 0.1);
+    Linear linear{.weight = matrix.matrix(), .bias = {}};
+    Linear* const layer = &linear;
+    const ForgetfulWeights weights;
+    const kernels::TransformerKernels& tier = kernels::kTransformerKernelsAvx512Vnni;
+    const InterleavedWeights copies({&layer, 1}, tier, weights, LinearNumbers::kInt8);
+    ASSERT_EQ(linear.weight.order, given.order) << kernels::LayoutOf(given.type).name << " " << given.rows;
+    if (given.order != RowOrder::kInt8Panels) continue;
+    std::vector<std::byte> expected(kernels::Int8Bytes(matrix.matrix()));
+    kernels::RoundPanels(tier, matrix.matrix(), 0, (given.rows + 15) / 16, expected.data());
+    EXPECT_EQ(std::memcmp(linear.weight.data, expected.data(), expected.size()), 0);
+  }
 }
 
 TEST(InterleavedWeights, LeavesAllToTiersThatTakeNone) {

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "kernels/isa.h"
+#include "model/arch/interleaved_weights.h"
 #include "model/decoder.h"
 #include "model/encoder.h"
 #include "model/model_config.h"
@@ -23,8 +24,9 @@ base::Result<std::unique_ptr<const DecoderModel>> LoadDecoder(ModelConfig config
                                                               std::shared_ptr<const Weights> weights, kernels::Isa isa,
                                                               KvType kv_type = KvType::kF16);
 
-// bert. REQUIRES: this machine has `isa`.
+// bert. kInt8 is kInvalidArgument on a tier without integer dot products. REQUIRES: this machine has `isa`.
 base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config,
-                                                              std::shared_ptr<const Weights> weights, kernels::Isa isa);
+                                                              std::shared_ptr<const Weights> weights, kernels::Isa isa,
+                                                              LinearNumbers numbers = LinearNumbers::kStored);
 
 }  // namespace loquat::model
