@@ -30,12 +30,18 @@ const DECODERS = [
   {arch: "qwen2", shape: "qwen2.5-0.5b", type: "q8_0"},
   {arch: "llama", shape: "llama-3.2-1b", type: "q8_0"},
 ];
-const ENCODERS = ["bert-base", "minilm"];
-const ENCODER_CASES = [{tokens: 16, texts: 1}, {tokens: 128, texts: 1}, {tokens: 32, texts: 32}];
+const ENCODERS = ["bert-base", "minilm", "tinybert"];
+const ENCODER_CASES = [{tokens: 16, texts: 1}, {tokens: 32, texts: 1}, {tokens: 128, texts: 1}, {tokens: 32, texts: 32}];
+// Of one encoder: what Loquat computes with, and the peer's graphs that it is beside.
+const ENCODER_FORMS = [
+  {name: "f32", type: "f32", beside: ["f32"]},
+  {name: "bf16", type: "bf16", beside: ["f32"]},
+  {name: "int8", type: "f32", int8: true, beside: ["f32", "int8"]},
+];
 
 // As tests/parity finds it: both sides round activations to 8 bits before block types, each in its own way.
 const LOGIT_ERROR_MAX = 0.3; // Of the logits' spread.
-const COSINE_MIN = 0.9999;
+const COSINE_MIN = {f32: 0.99999, bf16: 0.9999, int8: 0.999}; // Beside the peer in F32.
 
 function run(file, args, input) {
   return execFileSync(file, args, {input, maxBuffer: 1 << 30, cwd: ROOT});
@@ -65,8 +71,8 @@ function floats(bytes) {
   return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-function loquat(model, prompt, generated, sequences) {
-  const args = ["bench", "model", model, "--json", "--rounds", "1", "--threads", String(THREADS), "--prompt", String(prompt)];
+function loquat(model, prompt, generated, sequences, more = []) {
+  const args = ["bench", "model", model, "--json", "--rounds", "1", "--threads", String(THREADS), "--prompt", String(prompt), ...more];
   return JSON.parse(run(path.join(BUILD, "loquat"), [...args, "--generate", String(generated), "--sequences", String(sequences)]));
 }
 
@@ -151,46 +157,67 @@ async function decoder({arch, shape, type}, results) {
   }
 }
 
-async function checkEmbedding(gguf, session, tokens, width) {
-  const own = floats(run(path.join(BUILD, "tests/parity/model_outputs"), ["pooled", gguf], tokens.join(" ")));
+const cosineOf = (a, b) => {
+  const dot = (x, y) => x.reduce((sum, value, i) => sum + value * y[i], 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+};
+
+async function peerEmbedding(session, shape, tokens) {
   const {last_hidden_state: hidden} = await session.run({input_ids: new ort.Tensor("int64", BigInt64Array.from(tokens.map(BigInt)), [1, tokens.length])});
-  const theirs = new Float32Array(width);
-  const mean = hidden.dims[1] > 1 && gguf.includes("minilm");
-  for (let t = 0; t < (mean ? tokens.length : 1); t++) {
-    for (let i = 0; i < width; i++) theirs[i] += hidden.data[t * width + i];
+  const width = hidden.dims[2];
+  const pooled = new Float32Array(width);
+  for (let t = 0; t < (shape === "bert-base" ? 1 : tokens.length); t++) {
+    for (let i = 0; i < width; i++) pooled[i] += hidden.data[t * width + i];
   }
-  const dot = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0);
-  const cosine = dot(own, theirs) / Math.sqrt(dot(own, own) * dot(theirs, theirs));
-  if (!(cosine >= COSINE_MIN)) throw new Error(`${gguf}: the embeddings' cosine is ${cosine}`);
-  return 1 - cosine;
+  return pooled;
+}
+
+// Texts a second of a graph, for 200 ms.
+async function peerRound(session, tokens, texts) {
+  const input = {input_ids: new ort.Tensor("int64", BigInt64Array.from(Array(texts).fill(tokens).flat().map(BigInt)), [texts, tokens.length])};
+  const start = performance.now();
+  let done = 0;
+  do {
+    await session.run(input);
+    done += texts;
+  } while (performance.now() - start < 200);
+  return done / (performance.now() - start) * 1000;
 }
 
 async function encoder(shape, results) {
-  const gguf = make("gguf", "bert", shape, "f32");
   const folder = make("huggingface", "bert", shape, "f32");
-  const onnx = path.join(MODELS, `${shape}.onnx`);
-  if (!existsSync(onnx)) run(PYTHON, [path.join(HERE, "onnx_of_bert.py"), folder, onnx]);
-  const session = await ort.InferenceSession.create(onnx, {intraOpNumThreads: THREADS, interOpNumThreads: 1, graphOptimizationLevel: "all"});
-  const {hidden_size: width, vocab_size: vocabulary} = JSON.parse(readFileSync(path.join(folder, "config.json")));
-  const error = await checkEmbedding(gguf, session, tokensOf(16, vocabulary), width);
-  for (const {tokens, texts} of ENCODER_CASES) {
-    const ids = BigInt64Array.from(Array(texts).fill(tokensOf(tokens, vocabulary)).flat().map(BigInt));
-    const input = {input_ids: new ort.Tensor("int64", ids, [texts, tokens])};
-    const theirs = async () => {
-      const start = performance.now();
-      let done = 0;
-      do {
-        await session.run(input);
-        done += texts;
-      } while (performance.now() - start < 200);
-      return done / (performance.now() - start) * 1000;
-    };
-    await theirs();
-    const rounds = [];
-    for (let i = 0; i < ROUNDS; i++) rounds.push([loquat(gguf, tokens, 0, texts).texts_per_second.median, await theirs()]);
-    report(results, `${shape} f32, ${texts} × ${tokens} tokens`, "texts/s", "ONNX Runtime", rounds, error);
+  const {vocab_size: vocabulary} = JSON.parse(readFileSync(path.join(folder, "config.json")));
+  const sessions = {};
+  const embeddings = {};
+  for (const form of ["f32", "int8"]) {
+    const onnx = path.join(MODELS, `${shape}${form === "int8" ? "-int8" : ""}.onnx`);
+    if (!existsSync(onnx)) run(PYTHON, [path.join(HERE, "onnx_of_bert.py"), folder, onnx, ...(form === "int8" ? ["--int8"] : [])]);
+    sessions[form] = await ort.InferenceSession.create(onnx, {intraOpNumThreads: THREADS, interOpNumThreads: 1, graphOptimizationLevel: "all"});
+    embeddings[form] = await peerEmbedding(sessions[form], shape, tokensOf(16, vocabulary));
   }
-  await session.release();
+  const forms = ENCODER_FORMS.map((form) => {
+    const gguf = make("gguf", "bert", shape, form.type);
+    const own = floats(run(path.join(BUILD, "tests/parity/model_outputs"), [form.int8 ? "pooled-int8" : "pooled", gguf], tokensOf(16, vocabulary).join(" ")));
+    const cosine = cosineOf(own, embeddings.f32);
+    if (!(cosine >= COSINE_MIN[form.name])) throw new Error(`${gguf} in ${form.name}: the embeddings' cosine is ${cosine}`);
+    return {...form, gguf, error: 1 - cosine};
+  });
+  console.log(`| ${shape}: ONNX Runtime int8 beside its f32 | | | | ${(1 - cosineOf(embeddings.int8, embeddings.f32)).toExponential(1)} |`);
+  for (const {tokens, texts} of ENCODER_CASES) {
+    const rounds = [];
+    for (let i = 0; i <= ROUNDS; i++) {
+      const round = {};
+      for (const {name, gguf, int8} of forms) round[name] = loquat(gguf, tokens, 0, texts, int8 ? ["--int8"] : []).texts_per_second.median;
+      for (const [form, session] of Object.entries(sessions)) round[`peer ${form}`] = await peerRound(session, tokensOf(tokens, vocabulary), texts);
+      if (i > 0) rounds.push(round); // The first one is warm-up.
+    }
+    for (const {name, beside, error} of forms) {
+      for (const peer of beside) {
+        report(results, `${shape} ${name}, ${texts} × ${tokens} tokens`, "texts/s", `ONNX Runtime ${peer}`, rounds.map((round) => [round[name], round[`peer ${peer}`]]), error);
+      }
+    }
+  }
+  for (const session of Object.values(sessions)) await session.release();
 }
 
 function report(results, work, unit, peer, pairs, error) {

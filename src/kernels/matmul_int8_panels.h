@@ -63,15 +63,22 @@ struct Int8Tile {
   }
 };
 
+// What a tile brings nearer while it computes: lines of the panels that come next.
+struct Int8Ahead {
+  const std::byte* at;
+  std::size_t bytes;
+};
+
 // kVectors panels that follow each other, panel_bytes apart, and kTokens tokens. Rows that `kept` leaves out are not
 // touched.
 template <std::size_t kVectors, std::size_t kTokens>
 LOQUAT_SIMD void TileInt8Panels(const std::byte* panel, std::size_t panel_bytes, const Int8Tile& tile,
-                                const __mmask16* kept) {
+                                const __mmask16* kept, const Int8Ahead& ahead) {
   __m512i dots[kVectors][kTokens] = {};
   const std::byte* const numbers = panel + kInt8PanelHead;
   const std::byte* const x = tile.x + sizeof(TokenScale);
   for (std::size_t at = 0; at < panel_bytes - kInt8PanelHead; at += sizeof(__m512i)) {
+    if (at < ahead.bytes) _mm_prefetch(ahead.at + at, _MM_HINT_T1);
     __m512i weights[kVectors];
 #pragma clang loop unroll(full)
     for (std::size_t v = 0; v < kVectors; ++v) weights[v] = _mm512_loadu_si512(numbers + v * panel_bytes + at);
@@ -100,13 +107,17 @@ LOQUAT_SIMD void TileInt8Panels(const std::byte* panel, std::size_t panel_bytes,
 // As many tokens as there are, in tiles of at most kTokens.
 template <std::size_t kVectors, std::size_t kTokens>
 inline void TokensOfInt8Panels(const std::byte* panel, std::size_t panel_bytes, const Int8Tile& tile,
-                               std::size_t tokens, const __mmask16* kept) {
+                               std::size_t tokens, const __mmask16* kept, Int8Ahead ahead, std::size_t piece) {
   std::size_t t = 0;
   for (; t + kTokens <= tokens; t += kTokens) {
-    TileInt8Panels<kVectors, kTokens>(panel, panel_bytes, tile.From(t), kept);
+    TileInt8Panels<kVectors, kTokens>(panel, panel_bytes, tile.From(t), kept,
+                                      {ahead.at, ahead.bytes < piece ? ahead.bytes : piece});
+    ahead = ahead.bytes < piece ? Int8Ahead{ahead.at, 0} : Int8Ahead{ahead.at + piece, ahead.bytes - piece};
   }
   if constexpr (kTokens > 1) {
-    if (t < tokens) TokensOfInt8Panels<kVectors, kTokens - 1>(panel, panel_bytes, tile.From(t), tokens - t, kept);
+    if (t < tokens) {
+      TokensOfInt8Panels<kVectors, kTokens - 1>(panel, panel_bytes, tile.From(t), tokens - t, kept, ahead, piece);
+    }
   }
 }
 
@@ -119,16 +130,20 @@ inline void MatmulInt8Panels(const Matrix& weights, std::size_t row_begin, std::
     return static_cast<__mmask16>((1U << to) - (1U << from));
   };
   const std::size_t last = (row_end + kVector - 1) / kVector;
+  const std::size_t tiles = (io.tokens + kInt8TileTokens - 1) / kInt8TileTokens;
+  const std::size_t piece = (2 * panel_bytes / tiles + 63) / 64 * 64;
   for (std::size_t panel = row_begin / kVector; panel < last; panel += 2) {
     const std::byte* const at = weights.data + panel * panel_bytes;
     const Int8Tile tile{
         .x = io.rounded, .x_stride = io.rounded_stride, .out = io.out + panel * kVector, .out_stride = io.out_stride};
+    const std::size_t after = last - panel > 2 ? (last - panel < 4 ? last - panel - 2 : 2) : 0;
+    const Int8Ahead ahead{at + 2 * panel_bytes, after * panel_bytes};
     if (panel + 1 < last) {
       const __mmask16 kept[2] = {kept_of(panel), kept_of(panel + 1)};
-      TokensOfInt8Panels<2, kInt8TileTokens>(at, panel_bytes, tile, io.tokens, kept);
+      TokensOfInt8Panels<2, kInt8TileTokens>(at, panel_bytes, tile, io.tokens, kept, ahead, piece);
     } else {
       const __mmask16 kept[1] = {kept_of(panel)};
-      TokensOfInt8Panels<1, kInt8TileTokens>(at, panel_bytes, tile, io.tokens, kept);
+      TokensOfInt8Panels<1, kInt8TileTokens>(at, panel_bytes, tile, io.tokens, kept, ahead, piece);
     }
   }
 }

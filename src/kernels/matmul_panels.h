@@ -52,12 +52,18 @@ struct PanelTile {
   }
 };
 
+// What a tile brings nearer while it computes: a piece of what comes next.
+struct PanelAhead {
+  const std::byte* at;
+  std::size_t bytes;
+};
+
 // `steps` steps of kVectors panels that follow each other, panel_bytes apart, and kTokens tokens. `half`: of the last
 // step only the first column is there. Rows that `kept` leaves out are not touched. The first block of steps sets the
 // outputs, the others add to them.
 template <typename Panel, std::size_t kVectors, std::size_t kTokens>
 LOQUAT_SIMD void TilePanels(const std::byte* panel, std::size_t panel_bytes, std::size_t steps, bool half,
-                            const PanelTile& tile, const __mmask16* kept, bool first) {
+                            const PanelTile& tile, const __mmask16* kept, bool first, const PanelAhead& ahead) {
   __m512 sums[kVectors][kTokens] = {};
   const auto add = [&](std::size_t step, auto activation_of) __attribute__((always_inline)) {
     __m512 weights[kVectors];
@@ -75,7 +81,10 @@ LOQUAT_SIMD void TilePanels(const std::byte* panel, std::size_t panel_bytes, std
     return _mm512_set1_ps(LoadAs<float>(x));
   };
   const std::size_t all = half ? steps - 1 : steps;
-  for (std::size_t step = 0; step < all; ++step) add(step, whole);
+  for (std::size_t step = 0; step < all; ++step) {
+    if (step * 64 < ahead.bytes) _mm_prefetch(ahead.at + step * 64, _MM_HINT_T1);
+    add(step, whole);
+  }
   if (half) {
     add(
         all, [](const std::byte* x) __attribute__((always_inline)) {
@@ -93,35 +102,43 @@ LOQUAT_SIMD void TilePanels(const std::byte* panel, std::size_t panel_bytes, std
   }
 }
 
-// A tile of so many tokens, at most kTokens; none for none.
+// As many tokens as there are, in tiles of at most kTokens, each of which brings `piece` bytes nearer.
 template <typename Panel, std::size_t kVectors, std::size_t kTokens>
-inline void LastTokens(const std::byte* panel, std::size_t panel_bytes, std::size_t steps, bool half,
-                       const PanelTile& tile, std::size_t tokens, const __mmask16* kept, bool first) {
-  if constexpr (kTokens > 0) {
-    if (tokens == kTokens) {
-      return TilePanels<Panel, kVectors, kTokens>(panel, panel_bytes, steps, half, tile, kept, first);
-    }
-    LastTokens<Panel, kVectors, kTokens - 1>(panel, panel_bytes, steps, half, tile, tokens, kept, first);
+inline void TokensOfBlock(const std::byte* block, std::size_t panel_bytes, std::size_t steps, bool half,
+                          const PanelTile& tile, std::size_t tokens, const __mmask16* kept, bool first,
+                          PanelAhead ahead, std::size_t piece) {
+  std::size_t t = 0;
+  for (; t + kTokens <= tokens; t += kTokens) {
+    const std::size_t bytes = ahead.bytes < piece ? ahead.bytes : piece;
+    TilePanels<Panel, kVectors, kTokens>(block, panel_bytes, steps, half, tile.From(t), kept, first, {ahead.at, bytes});
+    ahead = {ahead.at + bytes, ahead.bytes - bytes};
+  }
+  if constexpr (kTokens > 1) {
+    if (t == tokens) return;
+    TokensOfBlock<Panel, kVectors, kTokens - 1>(block, panel_bytes, steps, half, tile.From(t), tokens - t, kept, first,
+                                                ahead, piece);
   }
 }
 
+// `after`: how many panels follow these.
 template <typename Panel, std::size_t kVectors>
 inline void TokensOfPanels(const std::byte* panel, std::size_t cols, const PanelTile& tile, std::size_t tokens,
-                           const __mmask16* kept) {
+                           const __mmask16* kept, std::size_t after) {
   const std::size_t panel_bytes = Panel::PanelBytes(cols);
   const std::size_t all = Panel::Steps(cols);
+  const std::size_t tiles = (tokens + kPanelTokens - 1) / kPanelTokens;
   for (std::size_t begin = 0; begin < all; begin += kPanelSteps) {
     const std::size_t steps = all - begin < kPanelSteps ? all - begin : kPanelSteps;
     const bool half = begin + steps == all && cols % Panel::kColumns != 0;
-    const bool first = begin == 0;
     const std::byte* const block = panel + begin * Panel::kBytes;
     const PanelTile here{tile.x + begin * Panel::kActivationBytes, tile.x_stride, tile.out, tile.out_stride};
-    std::size_t t = 0;
-    for (; t + kPanelTokens <= tokens; t += kPanelTokens) {
-      TilePanels<Panel, kVectors, kPanelTokens>(block, panel_bytes, steps, half, here.From(t), kept, first);
-    }
-    LastTokens<Panel, kVectors, kPanelTokens - 1>(block, panel_bytes, steps, half, here.From(t), tokens - t, kept,
-                                                  first);
+    // The same block of the panels after these: what of them this one's share is.
+    const std::size_t follow = after < kVectors ? after : kVectors;
+    const PanelAhead ahead{panel + kVectors * panel_bytes + begin * Panel::kBytes * follow,
+                           steps * Panel::kBytes * follow};
+    const std::size_t piece = (ahead.bytes / tiles + 63) / 64 * 64;
+    TokensOfBlock<Panel, kVectors, kPanelTokens>(block, panel_bytes, steps, half, here, tokens, kept, begin == 0, ahead,
+                                                 piece);
   }
 }
 
@@ -146,10 +163,10 @@ inline void MatmulPanelsAs(const Matrix& weights, std::size_t row_begin, std::si
     const PanelTile tile{whole.x, whole.x_stride, whole.out + panel * kVector, whole.out_stride};
     if (panel + 1 < last) {
       const __mmask16 kept[2] = {kept_of(panel), kept_of(panel + 1)};
-      TokensOfPanels<Panel, 2>(at, weights.cols, tile, io.tokens, kept);
+      TokensOfPanels<Panel, 2>(at, weights.cols, tile, io.tokens, kept, last - panel - 2);
     } else {
       const __mmask16 kept[1] = {kept_of(panel)};
-      TokensOfPanels<Panel, 1>(at, weights.cols, tile, io.tokens, kept);
+      TokensOfPanels<Panel, 1>(at, weights.cols, tile, io.tokens, kept, 0);
     }
   }
 }
