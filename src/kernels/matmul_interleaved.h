@@ -27,11 +27,17 @@ struct PanelLayout {
 // Blocks of columns of a chunk: with the tile's activations, what the first-level cache holds.
 inline constexpr std::size_t kChunkBlocks = 16;
 
+// What a tile brings nearer while it computes: `bytes` at this place in each of its panels.
+struct BlocksAhead {
+  const std::byte* at;
+  std::size_t bytes;
+};
+
 // Blocks [begin, end) of `kVectors` panels that follow each other at `panel`, and `kTokens` tokens. Rows that `kept`
 // leaves out are not touched. Sums go on from the outputs unless `first`.
-template <WeightType kType, std::size_t kVectors, std::size_t kTokens>
+template <WeightType kType, std::size_t kVectors, std::size_t kTokens, bool kAhead>
 LOQUAT_SIMD void TileInterleaved(const std::byte* panel, std::size_t panel_bytes, std::size_t begin, std::size_t end,
-                                 const TileIo& io, const __mmask16* kept, bool first) {
+                                 const TileIo& io, const __mmask16* kept, bool first, BlocksAhead ahead) {
   using Layout = PanelLayout<kType>;
   __m512 sums[kVectors][kTokens];
 #pragma clang loop unroll(full)
@@ -55,6 +61,11 @@ LOQUAT_SIMD void TileInterleaved(const std::byte* panel, std::size_t panel_bytes
     }
 #pragma clang loop unroll(full)
     for (std::size_t k = 0; k < Layout::kVectorsOfQuants; ++k) {
+      const std::size_t line = ((block - begin) * Layout::kVectorsOfQuants + k) * sizeof(__m512i);
+      if (kAhead && line < ahead.bytes) {
+#pragma clang loop unroll(full)
+        for (std::size_t v = 0; v < kVectors; ++v) _mm_prefetch(ahead.at + v * panel_bytes + line, _MM_HINT_T1);
+      }
       __m512i w[kVectors], high[kVectors];
 #pragma clang loop unroll(full)
       for (std::size_t v = 0; v < kVectors; ++v) {
@@ -96,32 +107,53 @@ LOQUAT_SIMD void TileInterleaved(const std::byte* panel, std::size_t panel_bytes
   }
 }
 
+// With this many tiles each one's piece is so small that it is asked for at once, before the tile.
+inline constexpr std::size_t kTilesOfSmallPieces = 4;
+
+// All tokens and blocks [begin, end); `next` is what comes after them.
+template <WeightType kType, std::size_t kVectors, bool kAhead>
+inline void ChunkInterleaved(const std::byte* panel, std::size_t panel_bytes, std::size_t begin, std::size_t end,
+                             const TileIo& io, std::size_t tokens, const __mmask16* kept, const std::byte* next) {
+  const bool first = begin == 0;
+  const std::size_t tiles = (tokens + kTileTokensInt8 - 1) / kTileTokensInt8;
+  const std::size_t piece = ((end - begin) / 2 * PanelLayout<kType>::kPair / tiles + 63) / 64 * 64;
+  const auto ahead = [&] {
+    const BlocksAhead now{next, piece};
+    next += piece;
+    for (std::size_t line = 0; !kAhead && line < piece; line += 64) {
+#pragma clang loop unroll(full)
+      for (std::size_t v = 0; v < kVectors; ++v) _mm_prefetch(now.at + v * panel_bytes + line, _MM_HINT_T1);
+    }
+    return now;
+  };
+  std::size_t t = 0;
+  for (; t + kTileTokensInt8 <= tokens; t += kTileTokensInt8) {
+    TileInterleaved<kType, kVectors, kTileTokensInt8, kAhead>(panel, panel_bytes, begin, end, io.From(t), kept, first,
+                                                              ahead());
+  }
+  for (; t + 2 <= tokens; t += 2) {
+    TileInterleaved<kType, kVectors, 2, kAhead>(panel, panel_bytes, begin, end, io.From(t), kept, first, ahead());
+  }
+  if (t < tokens) {
+    TileInterleaved<kType, kVectors, 1, kAhead>(panel, panel_bytes, begin, end, io.From(t), kept, first, ahead());
+  }
+}
+
 template <WeightType kType, std::size_t kVectors>
 inline void PanelsInterleaved(const std::byte* panel, std::size_t cols, const TileIo& io, std::size_t tokens,
                               const __mmask16* kept) {
   const std::size_t panel_bytes = PanelLayout<kType>::PanelBytes(cols);
   const std::size_t blocks = cols / kActivationBlock;
-  if (tokens == 1) return TileInterleaved<kType, kVectors, 1>(panel, panel_bytes, 0, blocks, io, kept, true);
-  for (std::size_t begin = 0; begin < blocks; begin += kChunkBlocks) {
-    const std::size_t end = blocks - begin < kChunkBlocks ? blocks : begin + kChunkBlocks;
-    const bool first = begin == 0;
-    // What comes after this chunk, brought nearer a piece with each tile.
-    const std::size_t chunk_bytes = kChunkBlocks / 2 * PanelLayout<kType>::kPair;
+  // One token is met by a stream that has no end but the panels'.
+  const std::size_t chunk = tokens == 1 ? blocks : kChunkBlocks;
+  for (std::size_t begin = 0; begin < blocks; begin += chunk) {
+    const std::size_t end = blocks - begin < chunk ? blocks : begin + chunk;
     const std::byte* const next = panel + (end < blocks ? end / 2 * PanelLayout<kType>::kPair : kVectors * panel_bytes);
-    const std::size_t tiles = (tokens + kTileTokensInt8 - 1) / kTileTokensInt8;
-    const std::size_t piece = (chunk_bytes / tiles + 63) / 64 * 64;
-    std::size_t t = 0, fetched = 0;
-    for (; t + kTileTokensInt8 <= tokens; t += kTileTokensInt8) {
-      for (const std::size_t to = fetched + piece; fetched < to; fetched += 64) {
-#pragma clang loop unroll(full)
-        for (std::size_t v = 0; v < kVectors; ++v) _mm_prefetch(next + v * panel_bytes + fetched, _MM_HINT_T1);
-      }
-      TileInterleaved<kType, kVectors, kTileTokensInt8>(panel, panel_bytes, begin, end, io.From(t), kept, first);
+    if (tokens >= kTilesOfSmallPieces * kTileTokensInt8) {
+      ChunkInterleaved<kType, kVectors, false>(panel, panel_bytes, begin, end, io, tokens, kept, next);
+    } else {
+      ChunkInterleaved<kType, kVectors, true>(panel, panel_bytes, begin, end, io, tokens, kept, next);
     }
-    for (; t + 2 <= tokens; t += 2) {
-      TileInterleaved<kType, kVectors, 2>(panel, panel_bytes, begin, end, io.From(t), kept, first);
-    }
-    if (t < tokens) TileInterleaved<kType, kVectors, 1>(panel, panel_bytes, begin, end, io.From(t), kept, first);
   }
 }
 
