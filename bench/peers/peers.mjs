@@ -25,9 +25,11 @@ const ROUNDS = Number(options.rounds);
 const THREADS = Number(options.threads);
 
 const PROMPT = 512, GENERATED = 64;
+const PARALLEL = [16, 64], PARALLEL_PROMPT = 32, PARALLEL_GENERATED = 32; // Sequences that generate side by side.
 const DECODERS = [
   {arch: "qwen2", shape: "qwen2.5-0.5b", type: "q4_0"},
   {arch: "qwen2", shape: "qwen2.5-0.5b", type: "q8_0"},
+  {arch: "qwen2", shape: "qwen2.5-0.5b", type: "bf16"},
   {arch: "llama", shape: "llama-3.2-1b", type: "q8_0"},
 ];
 const ENCODERS = ["bert-base", "minilm", "tinybert"];
@@ -111,6 +113,25 @@ class LlamaCpp {
     return {prefill, decode: made / (performance.now() - start) * 1000};
   }
 
+  // Tokens a second of so many sequences together, each after a prompt of its own.
+  async parallelRound(count, prompt) {
+    const context = await this.model.createContext({
+      contextSize: PARALLEL_PROMPT + PARALLEL_GENERATED + 16, batchSize: PROMPT, sequences: count, threads: {ideal: THREADS, min: THREADS},
+    });
+    const sequences = Array.from({length: count}, () => context.getSequence());
+    for (const sequence of sequences) await sequence.evaluateWithoutGeneratingNewTokens(prompt);
+    const start = performance.now();
+    await Promise.all(sequences.map(async (sequence) => {
+      let made = 0;
+      for await (const token of sequence.evaluate([prompt[0]], {temperature: 0, yieldEogToken: true})) {
+        if (++made === PARALLEL_GENERATED || token === undefined) break;
+      }
+    }));
+    const rate = count * PARALLEL_GENERATED / (performance.now() - start) * 1000;
+    await context.dispose();
+    return rate;
+  }
+
   version() {
     return this.llama.llamaCppRelease.release;
   }
@@ -149,11 +170,21 @@ async function decoder({arch, shape, type}, results) {
       loquat: {prefill: own.prefill_tokens_per_second.median, decode: own.decode_tokens_per_second.median}, peer: theirs,
     });
   }
+  const parallel = PARALLEL.map((count) => ({count, rounds: []}));
+  for (const {count, rounds: pairs} of type === "bf16" ? [] : parallel) {
+    for (let i = 0; i < Math.min(ROUNDS, 3); i++) {
+      const own = loquat(model, PARALLEL_PROMPT, PARALLEL_GENERATED, count).decode_tokens_per_second.median;
+      pairs.push([own, await peer.parallelRound(count, prompt.slice(0, PARALLEL_PROMPT))]);
+    }
+  }
   results.llama_cpp = peer.version();
   await peer.close();
   for (const what of ["prefill", "decode"]) {
     const name = `${shape} ${type}, ${what === "prefill" ? `prompt of ${PROMPT}` : `${GENERATED} tokens after it`}`;
     report(results, name, "tokens/s", "llama.cpp", rounds.map((r) => [r.loquat[what], r.peer[what]]), error);
+  }
+  for (const {count, rounds: pairs} of parallel) {
+    if (pairs.length > 0) report(results, `${shape} ${type}, ${count} sequences at once`, "tokens/s", "llama.cpp", pairs, error);
   }
 }
 

@@ -33,6 +33,13 @@ struct BlocksAhead {
   std::size_t bytes;
 };
 
+// A line of each of kVectors panels.
+template <std::size_t kVectors>
+LOQUAT_SIMD void Bring(const std::byte* line, std::size_t panel_bytes) {
+#pragma clang loop unroll(full)
+  for (std::size_t v = 0; v < kVectors; ++v) _mm_prefetch(line + v * panel_bytes, _MM_HINT_T1);
+}
+
 // Blocks [begin, end) of `kVectors` panels that follow each other at `panel`, and `kTokens` tokens. Rows that `kept`
 // leaves out are not touched. Sums go on from the outputs unless `first`.
 template <WeightType kType, std::size_t kVectors, std::size_t kTokens, bool kAhead>
@@ -62,10 +69,7 @@ LOQUAT_SIMD void TileInterleaved(const std::byte* panel, std::size_t panel_bytes
 #pragma clang loop unroll(full)
     for (std::size_t k = 0; k < Layout::kVectorsOfQuants; ++k) {
       const std::size_t line = ((block - begin) * Layout::kVectorsOfQuants + k) * sizeof(__m512i);
-      if (kAhead && line < ahead.bytes) {
-#pragma clang loop unroll(full)
-        for (std::size_t v = 0; v < kVectors; ++v) _mm_prefetch(ahead.at + v * panel_bytes + line, _MM_HINT_T1);
-      }
+      if (kAhead && line < ahead.bytes) Bring<kVectors>(ahead.at + line, panel_bytes);
       __m512i w[kVectors], high[kVectors];
 #pragma clang loop unroll(full)
       for (std::size_t v = 0; v < kVectors; ++v) {
@@ -120,10 +124,7 @@ inline void ChunkInterleaved(const std::byte* panel, std::size_t panel_bytes, st
   const auto ahead = [&] {
     const BlocksAhead now{next, piece};
     next += piece;
-    for (std::size_t line = 0; !kAhead && line < piece; line += 64) {
-#pragma clang loop unroll(full)
-      for (std::size_t v = 0; v < kVectors; ++v) _mm_prefetch(now.at + v * panel_bytes + line, _MM_HINT_T1);
-    }
+    for (std::size_t line = 0; !kAhead && line < piece; line += 64) Bring<kVectors>(now.at + line, panel_bytes);
     return now;
   };
   std::size_t t = 0;
