@@ -77,7 +77,7 @@ Error FileError(std::string_view what, std::string_view path, int number) {
   Error error = Internal(fmt::format("{} {}: {}", what, path, std::generic_category().message(number)));
   if (number == ENOENT || number == ENOTDIR) error.code = Code::kNotFound;
   if (number == EACCES || number == EPERM) error.code = Code::kPermissionDenied;
-  if (number == ENOSPC || number == EDQUOT || number == EMFILE || number == ENFILE || number == ENOMEM) {
+  if (number == ENOSPC || number == EDQUOT || number == EFBIG || number == EMFILE || number == ENFILE || number == ENOMEM) {
     error.code = Code::kResourceExhausted;
   }
   return error;
@@ -164,6 +164,30 @@ void MappedFile::Forget(std::span<const std::byte> part) const {
   const auto offset = static_cast<std::size_t>(part.data() - bytes_.data());
   const std::size_t begin = (offset + page - 1) / page * page, end = (offset + part.size()) / page * page;
   if (begin < end) ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
+}
+
+Status MappedFile::Populate(std::span<const std::byte> part) const {
+  const std::span<std::byte> pages = PagesOf(part);
+  if (pages.empty() || ::madvise(pages.data(), pages.size(), MADV_POPULATE_READ) == 0) return {};
+  return FileError("read ahead", "a mapped file", errno);
+}
+
+Status MappedFile::Lock(std::span<const std::byte> part) const {
+  const std::span<std::byte> pages = PagesOf(part);
+  if (pages.empty() || ::mlock(pages.data(), pages.size()) == 0) return {};
+  if (errno != ENOMEM && errno != EPERM && errno != EAGAIN) return FileError("lock", "a mapped file", errno);
+  return ResourceExhausted(fmt::format("{} bytes of a mapped file cannot be locked in memory: {}; raise the limit "
+                                       "(ulimit -l, LimitMEMLOCK=, CAP_IPC_LOCK) or do without",
+                                       pages.size(), std::generic_category().message(errno)),
+                           "memlock");
+}
+
+std::span<std::byte> MappedFile::PagesOf(std::span<const std::byte> part) const {
+  if (part.empty()) return {};
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<std::size_t>(part.data() - bytes_.data());
+  const std::size_t begin = offset / page * page;
+  return {const_cast<std::byte*>(bytes_.data()) + begin, offset + part.size() - begin};
 }
 
 }  // namespace loquat::base

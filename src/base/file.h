@@ -53,9 +53,17 @@ class MappedFile {
   // Takes the whole pages of `part` out of this process's memory; they are read again when they are touched.
   // REQUIRES: `part` lies in bytes().
   void Forget(std::span<const std::byte> part) const;
+  // Reads `part` from disk and maps it now. Errors are the system's: too little memory, a bad sector.
+  // REQUIRES: `part` lies in bytes().
+  Status Populate(std::span<const std::byte> part) const;
+  // The same, and it stays in memory as long as the object lives. kResourceExhausted "memlock": past what this process
+  // may lock (RLIMIT_MEMLOCK).
+  Status Lock(std::span<const std::byte> part) const;
 
  private:
   explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  // From the beginning of the page in which `part` begins.
+  std::span<std::byte> PagesOf(std::span<const std::byte> part) const;
 
   std::span<const std::byte> bytes_;
 };
