@@ -12,6 +12,7 @@
 #include "model/arch/encoder_weights.h"
 #include "model/arch/interleaved_weights.h"
 #include "model/arch/load.h"
+#include "model/arch/row_decoder.h"
 
 namespace loquat::model {
 namespace {
@@ -117,6 +118,10 @@ class Encoder final : public EncoderModel {
     return std::make_unique<EncoderWorkspace>(config_, labels(), tokens_max, kernels_, team);
   }
 
+  base::Status CheckWeights(Workspace& workspace) const override {
+    return weights_->Check(Own(workspace).compute.team());
+  }
+
   std::span<const float> Forward(std::span<const EncoderText> texts, Workspace& workspace) const override {
     EncoderWorkspace& w = Own(workspace);
     w.Place(texts, config_);
@@ -178,11 +183,11 @@ class Encoder final : public EncoderModel {
   void Embed(EncoderWorkspace& w) const {
     w.compute.ForEachToken(w.tokens, std::size_t{4} * config_.width, [&](std::size_t t) {
       float* const hidden = w.hidden[t];
-      kernels_.decode_row(parts_.token_embedding, w.token[t], hidden);
-      kernels_.decode_row(parts_.position_embedding, w.position[t], w.added[t]);
+      DecodeRow(kernels_, parts_.token_embedding, w.token[t], hidden);
+      DecodeRow(kernels_, parts_.position_embedding, w.position[t], w.added[t]);
       kernels_.add(hidden, w.added[t], config_.width);
       if (parts_.token_type) {
-        kernels_.decode_row(*parts_.token_type, w.token_type[t], w.added[t]);
+        DecodeRow(kernels_, *parts_.token_type, w.token_type[t], w.added[t]);
         kernels_.add(hidden, w.added[t], config_.width);
       }
       Normalize(parts_.embedding_norm, hidden);
@@ -248,11 +253,11 @@ class Encoder final : public EncoderModel {
 }  // namespace
 
 base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config,
-                                                              std::shared_ptr<const Weights> weights,
-                                                              kernels::Isa isa) {
+                                                              std::shared_ptr<const Weights> weights, kernels::Isa isa,
+                                                              const LoadProgress& progress) {
   LOQUAT_ASSIGN(EncoderWeights parts, ReadEncoderWeights(config, *weights));
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
-  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights);
+  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, progress);
   return std::make_unique<const Encoder>(std::move(config), std::move(parts), std::move(interleaved),
                                          std::move(weights), tier);
 }

@@ -12,9 +12,34 @@
 namespace loquat::model {
 namespace {
 
+using kernels::Matrix;
+using kernels::RowOrder;
+
 // A page of the larger kind: where the system has them, a stream of weights needs fewer look-ups of addresses.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPartsPerThread = 8;
+
+RowOrder OrderFor(const kernels::TransformerKernels& kernels, const Matrix& matrix) {
+  return kernels.takes_interleaved(matrix.type) ? RowOrder::kInterleaved : RowOrder::kRows;
+}
+
+std::size_t BytesIn(RowOrder order, const Matrix& matrix) {
+  return order == RowOrder::kInterleaved ? kernels::InterleavedBytes(matrix) : matrix.rows * matrix.row_bytes();
+}
+
+// The same up to where the next matrix may begin.
+std::size_t RoomFor(RowOrder order, const Matrix& matrix) {
+  constexpr std::size_t kAlignment = kernels::kInterleavedAlignment;
+  return (BytesIn(order, matrix) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// The matrix in its other order, at `to`.
+void Reorder(const Matrix& from, std::byte* to, kernels::ThreadTeam& team) {
+  const std::size_t panels = (from.rows + kernels::kInterleavedRows - 1) / kernels::kInterleavedRows;
+  const std::size_t parts = std::min(panels, kPartsPerThread * team.size());
+  const auto reorder = from.order == RowOrder::kRows ? kernels::InterleavePanels : kernels::DeinterleavePanels;
+  team.Run(parts, [&](std::size_t part) { reorder(from, panels * part / parts, panels * (part + 1) / parts, to); });
+}
 
 }  // namespace
 
@@ -23,12 +48,13 @@ void InterleavedWeights::Free::operator()(std::byte* p) const {
 }
 
 InterleavedWeights::InterleavedWeights(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
-                                       const Weights& weights) {
+                                       const Weights& weights, const LoadProgress& progress) {
   std::size_t needed = 0;
   std::vector<Linear*> taken;
   for (Linear* layer : layers) {
-    if (!kernels.takes_interleaved(layer->weight.type)) continue;
-    needed += kernels::InterleavedBytes(layer->weight);
+    const RowOrder order = OrderFor(kernels, layer->weight);
+    if (layer->weight.order == order) continue;
+    needed += RoomFor(order, layer->weight);
     taken.push_back(layer);
   }
   if (taken.empty()) return;
@@ -38,15 +64,14 @@ InterleavedWeights::InterleavedWeights(std::span<Linear* const> layers, const ke
   kernels::ThreadTeam team;
   std::byte* at = memory_.get();
   for (Linear* layer : taken) {
-    const kernels::Matrix from = layer->weight;
-    const std::size_t panels = (from.rows + kernels::kInterleavedRows - 1) / kernels::kInterleavedRows;
-    const std::size_t parts = std::min(panels, kPartsPerThread * team.size());
-    team.Run(parts, [&](std::size_t part) {
-      kernels::InterleavePanels(from, panels * part / parts, panels * (part + 1) / parts, at);
-    });
-    weights.Forget({from.data, from.rows * from.row_bytes()});
-    layer->weight = kernels::InterleavedMatrix(from, at);
-    at += kernels::InterleavedBytes(from);
+    const Matrix from = layer->weight;
+    const RowOrder order = OrderFor(kernels, from);
+    Reorder(from, at, team);
+    weights.Forget({from.data, BytesIn(from.order, from)});
+    layer->weight.data = at;
+    layer->weight.order = order;
+    at += RoomFor(order, from);
+    if (progress) progress(static_cast<std::uint64_t>(at - memory_.get()), needed);
   }
 }
 

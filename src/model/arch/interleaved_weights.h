@@ -1,5 +1,6 @@
-// Copies of a model's linear layers in the order that the kernels of a tier stream fastest (kernels/interleave.h), made
-// once when the model is loaded. Types that the tier takes in rows alone stay in their file.
+// Copies of a model's linear layers in the order that the kernels of a tier take, or stream fastest
+// (kernels/interleave.h), made once when the model is loaded. What lies in that order already, as in a packed file made
+// for the tier, stays where it is, and so do types that the tier takes in rows alone.
 // Constant once made; any thread.
 
 #pragma once
@@ -9,6 +10,7 @@
 #include <span>
 
 #include "kernels/transformer_kernels.h"
+#include "model/arch/load.h"
 #include "model/arch/tensor_reader.h"
 #include "model/tensor/weights.h"
 
@@ -16,10 +18,10 @@ namespace loquat::model {
 
 class InterleavedWeights {
  public:
-  // Points each layer's matrix at its copy, where the tier takes one, and lets the file's pages go. The layers' weights
-  // lie in `weights`; the copies live as long as this. Computes on all cores.
+  // Points each layer's matrix at its copy, where the tier takes another order than the file has, and lets the file's
+  // pages go. The layers' weights lie in `weights`; the copies live as long as this. Computes on all cores.
   InterleavedWeights(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
-                     const Weights& weights);
+                     const Weights& weights, const LoadProgress& progress = {});
 
  private:
   struct Free {
