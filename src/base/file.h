@@ -26,6 +26,10 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes);
 // Turns errno `number` into an Error about `path`: "read /etc/x: Permission denied".
 Error FileError(std::string_view what, std::string_view path, int number);
 
+// Keeps memory from being given back to the system until it is unmapped. kResourceExhausted "memlock": past what this
+// process may lock (RLIMIT_MEMLOCK).
+Status LockMemory(std::span<std::byte> memory);
+
 enum class MapAdvice { kNormal, kSequential, kRandom, kWillNeed };
 
 // A regular file in memory, read-only. Its bytes live as long as the object; pages are read as they are touched.
@@ -56,8 +60,7 @@ class MappedFile {
   // Reads `part` from disk and maps it now. Errors are the system's: too little memory, a bad sector.
   // REQUIRES: `part` lies in bytes().
   Status Populate(std::span<const std::byte> part) const;
-  // The same, and it stays in memory as long as the object lives. kResourceExhausted "memlock": past what this process
-  // may lock (RLIMIT_MEMLOCK).
+  // The same, and it stays in memory as long as the object lives. Errors: as LockMemory.
   Status Lock(std::span<const std::byte> part) const;
 
  private:
