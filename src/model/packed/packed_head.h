@@ -11,16 +11,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/metadata_entry.h"
 #include "model/model_config.h"
 #include "model/packed/packed_layout.h"
 #include "model/tensor/weights.h"
 
 namespace loquat::model {
-
-// What the file that was packed said about itself, for people.
-struct PackedMetadata {
-  std::string key, type, value;
-};
 
 // As stored; PackedHead::Tensors makes sense of it.
 struct PackedTensor {
@@ -33,9 +29,9 @@ struct PackedTensor {
 };
 
 struct PackedHead {
-  std::string tuned_for;  // The instruction set whose order the weights have.
-  ModelConfig config;     // Not checked but for its enumerations.
-  std::vector<PackedMetadata> metadata;
+  std::string tuned_for;                // The instruction set whose order the weights have.
+  ModelConfig config;                   // Not checked but for its enumerations.
+  std::vector<MetadataEntry> metadata;  // Of the file that was packed.
   std::string chat_template;
   std::span<const std::byte> tokenizer;  // Of the file's bytes, 64-aligned as they are; empty: none.
   std::vector<PackedTensor> tensors;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/metadata_entry.h"
 #include "model/model_config.h"
 #include "model/packed/packed_head.h"
 #include "model/tensor/weights.h"
@@ -19,7 +20,7 @@ namespace loquat::model {
 
 struct PackSource {
   ModelConfig config;
-  std::vector<PackedMetadata> metadata;
+  std::vector<MetadataEntry> metadata;
   std::string chat_template;   // May be empty.
   std::string_view tokenizer;  // As text/tokenizer/tokenizer_tables.h writes it; empty: none.
   const Weights& weights;
