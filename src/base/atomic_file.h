@@ -1,6 +1,6 @@
 // A large file that appears whole or not at all: written without a name (or, where the file system cannot do that,
-// under one beside the target), flushed to disk, then given its name in one step. A process that is killed in between
-// leaves nothing behind, or a file NAME.PID in the second case.
+// under one beside the target), flushed to disk, then given its name in one step. A process that is killed before that
+// leaves nothing behind; in the second case, or while it replaces a file, perhaps one named NAME.PID.
 //
 // One thread at a time. What is not committed is gone with the object.
 
