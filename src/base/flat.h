@@ -8,7 +8,8 @@
 //   }
 //
 // The reader trusts nothing. The first fault stays, and all after it reads as zero or empty: callers ask ok() once at
-// the end, or after what they need right away. One thread at a time.
+// the end, or after what they need right away. The writer keeps the same bounds, so that what it wrote can be read: it
+// has a fault where something is larger. One thread at a time.
 
 #pragma once
 
@@ -41,20 +42,23 @@ concept FlatElement = std::is_trivially_copyable_v<T> && alignof(T) <= kFlatTabl
 class FlatWriter {
  public:
   const std::string& bytes() const { return bytes_; }
+  bool ok() const { return fault_.empty(); }
+  // "a count of 9; at most 8 are allowed"; empty: none so far.
+  const std::string& fault() const { return fault_; }
 
   void Number(FlatNumber auto number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof number); }
   void Flag(bool flag) { bytes_.push_back(flag ? '\1' : '\0'); }
   template <typename E>
   requires std::is_enum_v<E>
   void Choice(E choice, E /*last*/) { Number(static_cast<std::uint8_t>(choice)); }
-  void Text(std::string_view text, std::size_t /*bytes_max*/) {
-    Number(static_cast<std::uint64_t>(text.size()));
+  void Text(std::string_view text, std::size_t bytes_max) {
+    Count(text.size(), bytes_max);
     bytes_.append(text);
   }
   // Calls each(item) for all; `each` writes one.
   template <typename T, typename Each>
-  void Items(const std::vector<T>& items, std::size_t /*items_max*/, Each&& each) {
-    Number(static_cast<std::uint64_t>(items.size()));
+  void Items(const std::vector<T>& items, std::size_t items_max, Each&& each) {
+    Count(items.size(), items_max);
     for (const T& item : items) each(item);
   }
   template <typename T, typename Each>
@@ -63,14 +67,19 @@ class FlatWriter {
     if (value) each(*value);
   }
   template <FlatElement T>
-  void Table(std::span<const T> table, std::size_t /*items_max*/) {
-    Number(static_cast<std::uint64_t>(table.size()));
+  void Table(std::span<const T> table, std::size_t items_max) {
+    Count(table.size(), items_max);
     bytes_.resize((bytes_.size() + kFlatTableAlignment - 1) / kFlatTableAlignment * kFlatTableAlignment);
     bytes_.append(reinterpret_cast<const char*>(table.data()), table.size_bytes());
   }
 
  private:
-  std::string bytes_;
+  void Count(std::size_t count, std::size_t most) {
+    if (count > most && ok()) fault_ = fmt::format("a count of {}; at most {} are allowed", count, most);
+    Number(static_cast<std::uint64_t>(count));
+  }
+
+  std::string bytes_, fault_;
 };
 
 class FlatReader {

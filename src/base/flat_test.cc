@@ -108,6 +108,7 @@ TEST(Flat, CountsPastTheirBoundAreFaultsAndTheBoundIsNot) {
   for (const std::size_t size : {kTextMax, kTextMax + 1}) {
     FlatWriter writer;
     writer.Text(std::string(size, 'x'), kTextMax);
+    EXPECT_EQ(writer.ok(), size == kTextMax) << writer.fault();
     const Aligned memory(writer.bytes());
     FlatReader reader(memory.bytes());
     std::string text;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <thread>
 
 #include "base/file.h"
 #include "kernels/interleave.h"
@@ -244,7 +245,7 @@ TEST_F(PackedFileTest, TablesThatContradictThemselvesAreRefused) {
   for (const Case& each : cases) {
     PackedHead changed = *head;
     each.change(changed.tensors);
-    std::string bytes = WritePackedHead(changed);
+    std::string bytes = WritePackedHead(changed).value();
     bytes.resize(bytes.size() + head->weights_bytes);
     const base::Status status = Examine(FileBytes(bytes).bytes());
     ASSERT_FALSE(status.has_value()) << each.part;
@@ -274,6 +275,42 @@ TEST_F(PackedFileTest, ADamagedChunkIsNamedWhenItIsFirstNeededOrAtOnce) {
   const auto none = OpenPacked(Path(), {.verify = PackedVerify::kNone});
   ASSERT_TRUE(none.has_value());
   EXPECT_TRUE(none->weights->Check(team).has_value());
+}
+
+TEST_F(PackedFileTest, ChecksOfManyThreadsAgree) {
+  std::string bytes = Packed(PackedTestModel(512), {.chunk_bytes = kPackedBlockBytes});
+  const PackedHeader header = FileBytes(bytes).header();
+  for (const bool damaged : {false, true}) {
+    if (damaged) bytes[header.weights_offset + 3 * kPackedBlockBytes] ^= 1;
+    ASSERT_TRUE(base::WriteFileAtomically(Path(), bytes).has_value());
+    const auto opened = OpenPacked(Path());
+    ASSERT_TRUE(opened.has_value());
+    std::vector<std::string> said(4);
+    std::vector<std::thread> threads;
+    for (std::string& each : said) {
+      threads.emplace_back([&] {
+        kernels::ThreadTeam team({.threads = 2});
+        const base::Status status = opened->weights->Check(team);
+        each = status.has_value() ? "sound" : status.error().message;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const std::string& each : said) EXPECT_THAT(each, HasSubstr(damaged ? "chunk 3 of" : "sound"));
+  }
+}
+
+TEST_F(PackedFileTest, WhatIsTooLargeToBeReadAgainIsNotWritten) {
+  const PackedTestModel model;
+  PackSource source = model.source();
+  source.chat_template.assign(kPackedTextBytesMax, 'x');
+  ASSERT_TRUE(WritePacked(Path(), source).has_value());
+  EXPECT_TRUE(OpenPacked(Path()).has_value());
+  source.chat_template += 'x';
+  const auto refused = WritePacked(Path(), source, {.replace = true});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, base::Code::kInvalidArgument);
+  EXPECT_THAT(refused.error().message, HasSubstr("at most 1048576"));
+  EXPECT_TRUE(OpenPacked(Path()).has_value()) << "what was there stays";
 }
 
 TEST_F(PackedFileTest, IsUnmappedWhenTheLastHolderLeaves) {

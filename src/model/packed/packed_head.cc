@@ -250,13 +250,21 @@ base::Result<std::vector<Tensor>> PackedTensors(std::string_view file, const Pac
   return tensors;
 }
 
-std::string WritePackedHead(const PackedHead& head) {
+base::Result<std::string> WritePackedHead(const PackedHead& head) {
   base::FlatWriter config, metadata, tensors, chunks, chat_template;
   ConfigFields(config, head.config);
   MetadataFields(metadata, head.metadata);
   TensorFields(tensors, head.tensors);
   chunks.Items(head.chunk_hashes, head.chunk_hashes.size(), [&](auto hash) { chunks.Number(hash); });
   chat_template.Text(head.chat_template, kPackedTextBytesMax);
+  for (const base::FlatWriter* writer : {&config, &metadata, &tensors, &chunks, &chat_template}) {
+    if (!writer->ok()) return base::InvalidArgument(fmt::format("the model cannot be packed: {}", writer->fault()));
+  }
+  if (head.tokenizer.size() > kPackedHeadBytesMax / 2) {
+    return base::InvalidArgument(
+        fmt::format("the model cannot be packed: its tokenizer takes {} bytes; at most {} are allowed",
+                    head.tokenizer.size(), kPackedHeadBytesMax / 2));
+  }
   const std::string_view tokenizer(reinterpret_cast<const char*>(head.tokenizer.data()), head.tokenizer.size());
   struct Part {
     PackedSectionKind kind;

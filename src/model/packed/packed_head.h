@@ -53,8 +53,9 @@ base::Result<PackedHead> ReadPackedHead(std::string_view file, std::span<const s
 base::Result<std::vector<Tensor>> PackedTensors(std::string_view file, const PackedHead& head,
                                                 std::span<const std::byte> weights);
 
-// All bytes before the weights, sealed. weights_offset is found here; it depends on no hash.
-std::string WritePackedHead(const PackedHead& head);
+// All bytes before the weights, sealed. weights_offset is found here; it depends on no hash. kInvalidArgument:
+// something is larger than the form allows.
+base::Result<std::string> WritePackedHead(const PackedHead& head);
 
 // Puts the right hashes into a head of so many bytes in front of the weights. REQUIRES: a header is there.
 void SealPackedHead(std::span<std::byte> head);

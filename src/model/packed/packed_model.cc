@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 #include <vector>
@@ -36,6 +37,9 @@ base::Result<HugeMemory> CopyWeights(const base::MappedFile& file, std::span<con
 }  // namespace
 
 bool IsPackedFile(const std::string& path) {
+  // Opening a pipe that nobody writes to would wait for ever.
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
   std::array<char, kPackedMagic.size()> beginning{};
   std::ifstream file(path, std::ios::binary);
   file.read(beginning.data(), beginning.size());

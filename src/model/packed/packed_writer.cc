@@ -125,31 +125,6 @@ base::Status WritePanels(const Tensor& tensor, WeightsWriter& writer, kernels::T
   return {};
 }
 
-base::Status CheckBounds(const PackSource& source, const PackOptions& options) {
-  LOQUAT_CHECK(std::has_single_bit(options.chunk_bytes) && options.chunk_bytes >= kPackedBlockBytes &&
-                   options.chunk_bytes <= kPackedChunkBytesMax,
-               "chunks are a power of two of bytes, and whole blocks");
-  const auto too_long = [](std::string_view what, std::size_t size, std::size_t most) {
-    return base::InvalidArgument(
-        fmt::format("{} has {} bytes or items; packed files hold {} at most", what, size, most));
-  };
-  if (source.chat_template.size() > kPackedTextBytesMax) {
-    return too_long("the chat template", source.chat_template.size(), kPackedTextBytesMax);
-  }
-  if (source.weights.tensors().size() > kPackedTensorsMax) {
-    return too_long("the list of tensors", source.weights.tensors().size(), kPackedTensorsMax);
-  }
-  for (const Tensor& tensor : source.weights.tensors()) {
-    if (tensor.name.size() > kPackedNameBytesMax) {
-      return too_long("the name of a tensor", tensor.name.size(), kPackedNameBytesMax);
-    }
-  }
-  if (source.tokenizer.size() > kPackedHeadBytesMax / 2) {
-    return too_long("the tokenizer", source.tokenizer.size(), kPackedHeadBytesMax / 2);
-  }
-  return {};
-}
-
 // The head with the places of all tensors, and hashes of zero in place of those to come.
 PackedHead Plan(const PackSource& source, const PackOptions& options, std::span<const Placed> order) {
   const bool panels = std::ranges::find(order, kernels::RowOrder::kInterleaved, &Placed::order) != order.end();
@@ -187,10 +162,13 @@ base::Result<PackReport> WritePacked(const std::string& path, const PackSource& 
   using Existing = base::AtomicFile::Existing;
   std::error_code ignored;
   if (!options.replace && std::filesystem::exists(path, ignored)) return base::FileExists(path);
-  LOQUAT_TRY(CheckBounds(source, options));
+  LOQUAT_CHECK(std::has_single_bit(options.chunk_bytes) && options.chunk_bytes >= kPackedBlockBytes &&
+                   options.chunk_bytes <= kPackedChunkBytesMax,
+               "chunks are a power of two of bytes, and whole blocks");
   const std::vector<Placed> order = Order(source);
   PackedHead head = Plan(source, options, order);
-  const std::size_t head_bytes = WritePackedHead(head).size();
+  LOQUAT_ASSIGN(const std::string draft, WritePackedHead(head));
+  const std::size_t head_bytes = draft.size();
 
   LOQUAT_ASSIGN(base::AtomicFile file, base::AtomicFile::Create(path));
   LOQUAT_TRY(file.Reserve(head_bytes + head.weights_bytes));
@@ -213,7 +191,7 @@ base::Result<PackReport> WritePacked(const std::string& path, const PackSource& 
     if (progress) progress(writer.written(), head.weights_bytes);
   }
   LOQUAT_ASSIGN(head.chunk_hashes, writer.Finish());
-  const std::string sealed = WritePackedHead(head);
+  LOQUAT_ASSIGN(const std::string sealed, WritePackedHead(head));
   LOQUAT_CHECK(sealed.size() == head_bytes, "a head's size depends on no hash");
   LOQUAT_TRY(file.WriteAt(0, std::as_bytes(std::span(sealed))));
   LOQUAT_TRY(file.Commit(options.replace ? Existing::kReplace : Existing::kRefuse));

@@ -124,7 +124,8 @@ base::Result<std::string> WriteTokenizerTables(const TokenizerSpec& spec) {
   SpecFields(writer, spec);
   Vocabulary::Fields(writer, vocabulary);
   WordTables::Fields(writer, tables);
-  // The bounds of the form, and patterns that do not compile, show here and not where the file is opened.
+  if (!writer.ok()) return base::InvalidArgument(fmt::format("the tokenizer's tables: {}", writer.fault()));
+  // Patterns that do not compile show here and not where the file is opened.
   std::span<const std::byte> view;
   auto copy = AlignedCopy(writer.bytes(), view);
   LOQUAT_TRY(ReadTokenizerTables(view, std::move(copy)));
