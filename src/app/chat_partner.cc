@@ -1,12 +1,15 @@
 #include "app/chat_partner.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <utility>
 
 #include "app/command_line.h"
 #include "app/engine_models.h"
+#include "app/progress_bar.h"
 #include "base/channel.h"
 #include "base/mutex.h"
 #include "observe/metrics.h"
@@ -55,7 +58,14 @@ class LocalPartner final : public ChatPartner {
     options.context = arguments_.context;
     options.threads = arguments_.threads;
     options.sequences_max = 1;
-    LOQUAT_TRY(models_.Load({options}, ForcedIsa().force_isa));
+    {
+      ProgressBar bar(STDERR_FILENO, clock_);
+      const LoadEvents events{
+          .progress = [&](const std::string&, double done) { bar.Show(done, "putting in order"); },
+          .notice = [](const std::string& model,
+                       const std::string& notice) { fmt::print(stderr, "{}: {}\n", model, notice); }};
+      LOQUAT_TRY(models_.Load({options}, ForcedIsa().force_isa, events));
+    }
     const pipeline::ServedModel& model = models_.set().all().front();
     if (model.info().can_generate && model.text->has_chat_template()) return {};
     return base::FailedPrecondition(

@@ -21,6 +21,7 @@ struct Cli {
   ConfigCheckArguments config_check;
   ChatArguments chat;
   ModelArguments model_inspect, model_verify;
+  ModelPackArguments model_pack;
   BenchServerArguments bench_server;
   BenchModelArguments bench_model;
   int exit_code = kExitOk;
@@ -53,9 +54,10 @@ void Cli::AddServe() {
   command->add_option("--listen", serve.listen, "HOST:PORT; port 0 picks a free one");
   command->add_option("--grpc", serve.grpc, "Serve gRPC too, on HOST:PORT; port 0 picks a free one");
   command
-      ->add_option("--model", serve.models,
-                   "NAME=PATH: a GGUF file or Hugging Face folder that generates or embeds, or a model folder that "
-                   "understands (default: the bundled assistant); give it once for each")
+      ->add_option(
+          "--model", serve.models,
+          "NAME=PATH: a GGUF file, Hugging Face folder or packed file that generates or embeds, or a model folder that "
+          "understands (default: the bundled assistant); give it once for each")
       ->allow_extra_args(false);
   command->add_option("--set", serve.sets, "key.path=value, over the file and the environment")
       ->allow_extra_args(false);
@@ -75,7 +77,8 @@ void Cli::AddUnderstand() {
 
 void Cli::AddChat() {
   CLI::App* command = app.add_subcommand("chat", "Talk with a model, in this process or on a server");
-  CLI::Option* model = command->add_option("--model", chat.model, "GGUF file or Hugging Face folder to run here");
+  CLI::Option* model =
+      command->add_option("--model", chat.model, "GGUF file, Hugging Face folder or packed file to run here");
   command->add_option("--url", chat.url, "Server to talk to: http://127.0.0.1:8080")->excludes(model);
   command->add_option("--name", chat.name, "Which of the server's models; default: its first");
   command->add_option("--system", chat.system, "System prompt");
@@ -134,17 +137,26 @@ void Cli::AddConfig() {
 }
 
 void Cli::AddModel() {
-  CLI::App* model = app.add_subcommand("model", "Model files: GGUF and Hugging Face folders (docs/model_files.md)");
+  CLI::App* model =
+      app.add_subcommand("model", "Model files: GGUF, Hugging Face folders, packed (docs/model_files.md)");
   model->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, ModelArguments& arguments,
                        int (*run)(const ModelArguments&)) {
     CLI::App* command = model->add_subcommand(name, help);
-    command->add_option("path", arguments.path, ".gguf file (any part of a split one) or folder")->required();
+    command->add_option("path", arguments.path, ".gguf file (any part of a split one), folder or packed file")
+        ->required();
     command->add_flag("--json", arguments.json, "As JSON");
     command->callback([this, &arguments, run] { exit_code = run(arguments); });
   };
   add("inspect", "Show metadata, tensors, sizes, tokenizer and template", model_inspect, ModelInspect);
   add("verify", "Check the structure and read every weight; says what is wrong", model_verify, ModelVerify);
+  CLI::App* command =
+      model->add_subcommand("pack", "Make a file that starts in milliseconds (docs/packed_format.md); same results");
+  command->add_option("path", model_pack.path, ".gguf file (any part of a split one) or folder")->required();
+  command->add_option("out", model_pack.out, "File to write")->required();
+  command->add_flag("--force", model_pack.force, "Replace it if it is there");
+  command->add_flag("--json", model_pack.json, "What was written as JSON");
+  command->callback([this] { exit_code = ModelPack(model_pack); });
 }
 
 void Cli::AddBench() {
@@ -163,7 +175,7 @@ void Cli::AddBench() {
   command->callback([this] { exit_code = BenchServer(bench_server); });
 
   command = bench->add_subcommand("model", "Tokens or texts a second of a model file, computed here, without a server");
-  command->add_option("path", bench_model.path, ".gguf file or Hugging Face folder")->required();
+  command->add_option("path", bench_model.path, ".gguf file, Hugging Face folder or packed file")->required();
   command->add_option("--prompt", bench_model.prompt, "Tokens of the prompt, or of each text of an encoder")
       ->capture_default_str();
   command->add_option("--generate", bench_model.generated, "Tokens of each sequence")->capture_default_str();

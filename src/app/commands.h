@@ -75,13 +75,22 @@ struct ConfigCheckArguments {
 int ConfigCheck(const ConfigCheckArguments& arguments);
 
 struct ModelArguments {
-  std::string path;  // A .gguf file or a Hugging Face folder.
+  std::string path;  // A .gguf file, a Hugging Face folder or a packed file.
   bool json = false;
 };
 // What is inside, whether it can run here or not.
 int ModelInspect(const ModelArguments& arguments);
 // Reads every byte; exit code 1 if a number cannot be right.
 int ModelVerify(const ModelArguments& arguments);
+
+struct ModelPackArguments {
+  std::string path;  // A .gguf file or a Hugging Face folder.
+  std::string out;
+  bool force = false;  // Replaces `out`.
+  bool json = false;
+};
+// Writes a file that starts in milliseconds; the weights' numbers stay as they are.
+int ModelPack(const ModelPackArguments& arguments);
 
 struct BenchServerArguments {
   std::string url = "http://127.0.0.1:8080";

@@ -8,19 +8,22 @@
 #include <utility>
 
 #include "app/machine_memory.h"
+#include "app/model_tokenizer.h"
 #include "base/this_thread.h"
 #include "engine/decoder_engine.h"
 #include "engine/encoder_engine.h"
+#include "kernels/transformer_kernels.h"
 #include "model/arch/load.h"
 #include "model/formats/model_files.h"
 #include "pipeline/tokenizer_text.h"
 #include "text/template/chat_template.h"
 #include "text/tokenizer/detokenizer.h"
 #include "text/tokenizer/tokenizer.h"
-#include "text/tokenizer/tokenizer_json.h"
 
 namespace loquat::app {
 namespace {
+
+constexpr std::chrono::seconds kPatience{1};  // What takes less shows no progress.
 
 class DetokenizedText final : public engine::TokenText {
  public:
@@ -61,10 +64,10 @@ std::int64_t ModifiedAt(const std::string& path) {
 }
 
 base::Result<std::shared_ptr<const text::Tokenizer>> MakeTokenizer(model::ModelFiles& files) {
-  if (files.tokenizer.spec) return text::Tokenizer::Create(*std::move(files.tokenizer.spec));
-  if (files.tokenizer.tokenizer_json.empty()) return nullptr;
-  LOQUAT_ASSIGN(text::TokenizerSpec spec, text::ReadTokenizerPath(files.path));
-  return text::Tokenizer::Create(std::move(spec));
+  if (files.tokenizer.ready != nullptr) return std::move(files.tokenizer.ready);
+  LOQUAT_ASSIGN(std::optional<text::TokenizerSpec> spec, TakeTokenizerSpec(files));
+  if (!spec) return nullptr;
+  return text::Tokenizer::Create(*std::move(spec));
 }
 
 base::Result<engine::ModelInfo> MakeInfo(const EngineModelOptions& options, model::ModelFiles& files) {
@@ -79,6 +82,30 @@ base::Result<engine::ModelInfo> MakeInfo(const EngineModelOptions& options, mode
   return info;
 }
 
+// Empty: the weights are used where they lie.
+std::string NoticeOf(const model::ModelFiles& files, kernels::Isa isa) {
+  const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
+  const auto foreign = [&](const model::Tensor& tensor) {
+    return tensor.order == kernels::RowOrder::kInterleaved && !tier.takes_interleaved(tensor.type);
+  };
+  if (std::ranges::none_of(files.weights->tensors(), foreign)) return {};
+  return fmt::format(
+      "packed for {}, computed with {}: its weights are copied back into rows at every start, and take "
+      "memory of their own; the model's GGUF or folder would start as fast",
+      files.tuned_for, kernels::IsaName(isa));
+}
+
+// Says how far the copying is, once a second, if it takes longer than that.
+model::LoadProgress ProgressOf(const std::string& model, const LoadEvents& events, const base::Clock& clock) {
+  if (!events.progress) return {};
+  return [&, said = clock.Now()](std::uint64_t done, std::uint64_t total) mutable {
+    const base::TimePoint now = clock.Now();
+    if (now - said < kPatience) return;
+    said = now;
+    events.progress(model, static_cast<double>(done) / static_cast<double>(total));
+  };
+}
+
 base::Error OfModel(const EngineModelOptions& options, base::Error error) {
   error.message = fmt::format("model {} ({}): {}", options.name, options.path, error.message);
   return error;
@@ -86,13 +113,25 @@ base::Error OfModel(const EngineModelOptions& options, base::Error error) {
 
 }  // namespace
 
+void Declare(config::Section<ModelMemoryOptions>& section) {
+  section.Key("populate", &ModelMemoryOptions::populate)
+      .NeedsRestart()
+      .Help("All weights are read from disk and mapped at the start, not as they are first used.");
+  section.Key("lock", &ModelMemoryOptions::lock)
+      .NeedsRestart()
+      .Help("They also stay in memory, whatever else wants it; needs the right to lock as much (ulimit -l).");
+  section.Key("huge_pages", &ModelMemoryOptions::huge_pages)
+      .NeedsRestart()
+      .Help("They are copied into huge pages of this process at the start, and are not shared with others.");
+}
+
 void Declare(config::Section<EngineModelOptions>& section) {
   section.Key("name", &EngineModelOptions::name).Required().Size(1, 128).NeedsRestart().Help("What requests call it.");
   section.Key("path", &EngineModelOptions::path)
       .Required()
       .Size(1, 4096)
       .NeedsRestart()
-      .Help("GGUF file or Hugging Face folder.");
+      .Help("GGUF file, Hugging Face folder or packed file.");
   section.Key("context", &EngineModelOptions::context)
       .Range(0, 1 << 24)
       .NeedsRestart()
@@ -130,6 +169,13 @@ void Declare(config::Section<EngineModelOptions>& section) {
       .Range(1, 100'000)
       .NeedsRestart()
       .Help("Requests that wait in each lane; one more is refused with 429.");
+  using model::PackedVerify;
+  section.Key("verify", &EngineModelOptions::verify)
+      .Names({{"none", PackedVerify::kNone}, {"lazy", PackedVerify::kLazy}, {"full", PackedVerify::kFull}})
+      .NeedsRestart()
+      .Help(
+          "When a packed file's weights are held against its hashes: never, before the first answer, or at the start.");
+  section.Sub("memory", &EngineModelOptions::memory).Help("How a packed file's weights are held in memory.");
 }
 
 bool IsUnderstandingModel(const std::string& path) {
@@ -149,13 +195,15 @@ base::Status EngineModels::TakeMemory(const EngineModelOptions& options, const m
 }
 
 base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartDecoder(const EngineModelOptions& options,
-                                                                         model::ModelFiles files, kernels::Isa isa) {
+                                                                         model::ModelFiles files, kernels::Isa isa,
+                                                                         const model::LoadProgress& progress) {
   if (options.round_to_int8) {
     return base::InvalidArgument(
         "round_to_int8 is for encoders, and this model generates text: take it away, or serve a quantized file (Q8_0)");
   }
   LOQUAT_ASSIGN(engine::ModelInfo info, MakeInfo(options, files));
-  LOQUAT_ASSIGN(auto loaded, model::LoadDecoder(files.config, std::move(files.weights), isa));
+  LOQUAT_ASSIGN(auto loaded,
+                model::LoadDecoder(files.config, std::move(files.weights), isa, model::KvType::kF16, progress));
   const std::shared_ptr<const model::DecoderModel> decoder = std::move(loaded);
   engine::DecoderEngineOptions engine_options;
   engine_options.kv_bytes = options.kv_bytes;
@@ -172,16 +220,16 @@ base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartDecoder(const E
 }
 
 base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartEncoder(const EngineModelOptions& options,
-                                                                         model::ModelFiles files, kernels::Isa isa) {
+                                                                         model::ModelFiles files, kernels::Isa isa,
+                                                                         const model::LoadProgress& progress) {
   if (options.context > files.config.context) {
     return base::InvalidArgument(fmt::format("a context of {} tokens is more than the {} that the model was made for",
                                              options.context, files.config.context));
   }
   if (options.context > 0) files.config.context = options.context;
   LOQUAT_ASSIGN(engine::ModelInfo info, MakeInfo(options, files));
-  LOQUAT_ASSIGN(auto loaded, model::LoadEncoder(
-                                 files.config, std::move(files.weights), isa,
-                                 options.round_to_int8 ? model::LinearNumbers::kInt8 : model::LinearNumbers::kStored));
+  const auto numbers = options.round_to_int8 ? model::LinearNumbers::kInt8 : model::LinearNumbers::kStored;
+  LOQUAT_ASSIGN(auto loaded, model::LoadEncoder(files.config, std::move(files.weights), isa, numbers, progress));
   const std::shared_ptr<const model::EncoderModel> encoder = std::move(loaded);
   engine::EncoderEngineOptions engine_options;
   engine_options.queue_max = options.queue_max;
@@ -198,24 +246,34 @@ kernels::ThreadTeam& EngineModels::NewTeam(const EngineModelOptions& options) {
       .threads = options.threads, .pin = options.pin_threads, .niceness = static_cast<int>(options.niceness)}));
 }
 
-base::Result<pipeline::ServedModel> EngineModels::LoadOne(const EngineModelOptions& options, std::string_view isa) {
-  LOQUAT_ASSIGN(const kernels::Isa tier, kernels::ChooseIsa(isa));
-  LOQUAT_ASSIGN(model::ModelFiles files, model::OpenModel(options.path));
+base::Result<pipeline::ServedModel> EngineModels::LoadOne(const EngineModelOptions& options, kernels::Isa isa,
+                                                          const LoadEvents& events) {
+  const model::PackedOptions packed{.verify = options.verify,
+                                    .populate = options.memory.populate,
+                                    .lock = options.memory.lock,
+                                    .huge_pages = options.memory.huge_pages};
+  LOQUAT_ASSIGN(model::ModelFiles files, model::OpenModel(options.path, packed));
   LOQUAT_TRY(TakeMemory(options, files));
+  const std::string notice = NoticeOf(files, isa);
+  if (!notice.empty() && events.notice) events.notice(options.name, notice);
+  const model::LoadProgress progress = ProgressOf(options.name, events, clock_);
   const bool encodes = files.config.architecture == model::Architecture::kBert;
-  LOQUAT_ASSIGN(std::shared_ptr<engine::Engine> engine, encodes ? StartEncoder(options, std::move(files), tier)
-                                                                : StartDecoder(options, std::move(files), tier));
+  LOQUAT_ASSIGN(std::shared_ptr<engine::Engine> engine, encodes
+                                                            ? StartEncoder(options, std::move(files), isa, progress)
+                                                            : StartDecoder(options, std::move(files), isa, progress));
   auto text = pipeline::TextOfModel(engine->info(), clock_);
   return pipeline::ServedModel{
       .engine = std::move(engine), .text = std::move(text), .created = ModifiedAt(options.path)};
 }
 
-base::Status EngineModels::Load(const std::vector<EngineModelOptions>& models, std::string_view isa) {
+base::Status EngineModels::Load(const std::vector<EngineModelOptions>& models, std::string_view isa,
+                                const LoadEvents& events) {
   memory_available_ = AvailableMemory();
   memory_taken_ = 0;
+  LOQUAT_ASSIGN(const kernels::Isa tier, kernels::ChooseIsa(isa));
   std::vector<pipeline::ServedModel> served;
   for (const EngineModelOptions& options : models) {
-    auto loaded = LoadOne(options, isa);
+    auto loaded = LoadOne(options, tier, events);
     if (!loaded.has_value()) return OfModel(options, std::move(loaded).error());
     served.push_back(*std::move(loaded));
   }

@@ -59,6 +59,8 @@ class DecoderBenchmark {
     }
   }
 
+  base::Status CheckWeights() { return decoder_.CheckWeights(*workspace_); }
+
   double Prefill(Conversation& conversation) {
     const auto start = SteadyClock::now();
     for (std::uint32_t at = 0; at < plan_.prompt; at += kChunkTokens) {
@@ -119,6 +121,7 @@ base::Status RunDecoder(const ModelBenchmarkPlan& plan, model::ModelFiles files,
   LOQUAT_TRY(CheckFits(plan, files.config, std::uint64_t{plan.prompt} + plan.generated));
   LOQUAT_ASSIGN(const auto decoder, model::LoadDecoder(std::move(files.config), std::move(files.weights), isa));
   DecoderBenchmark benchmark(plan, *decoder, team);
+  LOQUAT_TRY(benchmark.CheckWeights());
   benchmark.Round(nullptr);
   for (std::uint32_t round = 0; round < plan.rounds; ++round) benchmark.Round(&result);
   return {};
@@ -133,6 +136,7 @@ base::Status RunEncoder(const ModelBenchmarkPlan& plan, model::ModelFiles files,
   const auto tokens = SomeTokens(plan.prompt, encoder->config().vocabulary);
   const std::vector<model::EncoderText> texts(plan.sequences, {.tokens = tokens, .token_types = {}});
   const auto workspace = encoder->NewWorkspace(plan.prompt * plan.sequences, team);
+  LOQUAT_TRY(encoder->CheckWeights(*workspace));
   (void)encoder->Forward(texts, *workspace);
   for (std::uint32_t round = 0; round < plan.rounds; ++round) {
     // A batch of short texts is over too soon to be timed alone.

@@ -8,15 +8,14 @@
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/model_tokenizer.h"
 #include "app/progress_bar.h"
-#include "kernels/isa.h"
 #include "model/arch/load.h"
 #include "model/formats/inspect.h"
 #include "model/formats/model_files.h"
 #include "model/formats/verify.h"
 #include "text/template/chat_template.h"
 #include "text/tokenizer/tokenizer.h"
-#include "text/tokenizer/tokenizer_json.h"
 
 namespace loquat::app {
 namespace {
@@ -29,29 +28,20 @@ base::Error In(const std::string& path, std::string_view part, base::Error error
 }
 
 // What the weights' bytes alone do not show: whether the server could build tokenizer, chat template and forward pass.
-base::Status CheckRuns(model::ModelFiles files, std::shared_ptr<const model::Weights> weights) {
-  std::optional<text::TokenizerSpec> spec = std::move(files.tokenizer.spec);
-  if (!files.tokenizer.tokenizer_json.empty()) {
-    auto read = text::ReadTokenizerPath(files.path);
-    if (!read.has_value()) return In(files.path, "tokenizer", std::move(read).error());
-    spec = *std::move(read);
-  }
+base::Status CheckRuns(model::ModelFiles& files) {
+  auto spec = TakeTokenizerSpec(files);
+  if (!spec.has_value()) return In(files.path, "tokenizer", std::move(spec).error());
   std::string chat_template = std::move(files.chat_template);
-  if (chat_template.empty() && spec) chat_template = spec->chat_template;
-  if (spec) {
-    auto tokenizer = text::Tokenizer::Create(*std::move(spec));
+  if (chat_template.empty() && *spec) chat_template = (*spec)->chat_template;
+  if (*spec) {
+    auto tokenizer = text::Tokenizer::Create(**std::move(spec));
     if (!tokenizer.has_value()) return In(files.path, "tokenizer", std::move(tokenizer).error());
   }
   if (!chat_template.empty()) {
     auto compiled = text::ChatTemplate::Compile(chat_template);
     if (!compiled.has_value()) return In(files.path, "chat template", std::move(compiled).error());
   }
-  const kernels::Isa isa = kernels::Isa::kScalar;  // It takes weights as they lie: nothing is copied to look at them.
-  if (files.config.architecture == model::Architecture::kBert) {
-    LOQUAT_TRY(model::LoadEncoder(std::move(files.config), std::move(weights), isa));
-  } else {
-    LOQUAT_TRY(model::LoadDecoder(std::move(files.config), std::move(weights), isa));
-  }
+  LOQUAT_TRY(model::LinearTensors(files.config, *files.weights));
   return {};
 }
 
@@ -79,11 +69,12 @@ int ModelInspect(const ModelArguments& arguments) {
 }
 
 int ModelVerify(const ModelArguments& arguments) {
-  auto files = model::OpenModel(arguments.path);
+  // A packed file's bytes are held against their hashes as well.
+  const auto verify = model::IsPackedFile(arguments.path) ? model::PackedVerify::kFull : model::PackedVerify::kLazy;
+  auto files = model::OpenModel(arguments.path, {.verify = verify});
   if (!files.has_value()) return Fail(files.error());
-  const std::shared_ptr<const model::Weights> weights = std::move(files->weights);
-  if (const base::Status runs = CheckRuns(*std::move(files), weights); !runs.has_value()) return Fail(runs.error());
-  const auto report = VerifyWithProgress(*weights);
+  if (const base::Status runs = CheckRuns(*files); !runs.has_value()) return Fail(runs.error());
+  const auto report = VerifyWithProgress(*files->weights);
   if (!report.has_value()) return Fail(report.error());
   if (arguments.json) {
     fmt::print("{}\n", model::VerifyJson(arguments.path, *report));

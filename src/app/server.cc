@@ -126,6 +126,19 @@ Server::~Server() {
   if (*parts_->redis_sessions != nullptr) (*parts_->redis_sessions)->Stop();
 }
 
+base::Status Server::Parts::LoadModels(const std::string& isa) {
+  const LoadEvents events{.progress =
+                              [this](const std::string& name, double fraction) {
+                                const auto percent = static_cast<std::int64_t>(100 * fraction);
+                                log.Info("weights are put in order", {{"model", name}, {"percent", percent}});
+                              },
+                          .notice =
+                              [this](const std::string& name, const std::string& notice) {
+                                log.Warn("a model runs slower than it could", {{"model", name}, {"why", notice}});
+                              }};
+  return models.Load(options.models, isa, events);
+}
+
 base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> options, config::Sources sources,
                                                     const std::string& model_path) {
   auto clock = std::make_unique<base::SystemClock>();
@@ -139,7 +152,7 @@ base::Result<std::unique_ptr<Server>> Server::Start(config::Loaded<Options> opti
   auto parts = std::make_unique<Parts>(options.value, std::move(clock), std::move(assistant), std::move(sinks));
   for (const std::string& warning : options.warnings) parts->log.Warn("configuration", {{"warning", warning}});
   if (!parts->redis_sessions.has_value()) return parts->redis_sessions.error();
-  LOQUAT_TRY(parts->models.Load(options.value.models, model.isa.empty() ? ForcedIsa().force_isa : model.isa));
+  LOQUAT_TRY(parts->LoadModels(model.isa.empty() ? ForcedIsa().force_isa : model.isa));
   if (base::Status taken = parts->TakeModels(); !taken.has_value()) {
     return AtOrigin(std::move(taken).error(), options.origins);
   }

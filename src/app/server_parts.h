@@ -81,6 +81,8 @@ struct Server::Parts {
   base::Status ListenGrpc();
   base::Status JoinKafka();
   base::Status StartServing(base::TimePoint begin, std::int64_t etcd_revision);
+  // Opens and starts what engines run; says in the log what takes long or is slow.
+  base::Status LoadModels(const std::string& isa);
   base::Status TakeModels();
   base::Status OpenCallbacks();
   base::Status OpenActions();

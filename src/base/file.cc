@@ -77,7 +77,8 @@ Error FileError(std::string_view what, std::string_view path, int number) {
   Error error = Internal(fmt::format("{} {}: {}", what, path, std::generic_category().message(number)));
   if (number == ENOENT || number == ENOTDIR) error.code = Code::kNotFound;
   if (number == EACCES || number == EPERM) error.code = Code::kPermissionDenied;
-  if (number == ENOSPC || number == EDQUOT || number == EMFILE || number == ENFILE || number == ENOMEM) {
+  if (number == ENOSPC || number == EDQUOT || number == EFBIG || number == EMFILE || number == ENFILE ||
+      number == ENOMEM) {
     error.code = Code::kResourceExhausted;
   }
   return error;
@@ -130,6 +131,17 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
   return {};
 }
 
+Status LockMemory(std::span<std::byte> memory) {
+  if (memory.empty() || ::mlock(memory.data(), memory.size()) == 0) return {};
+  const int number = errno;
+  Error error = FileError("lock", fmt::format("{} bytes in memory", memory.size()), number);
+  if (number != ENOMEM && number != EPERM && number != EAGAIN) return error;
+  error.code = Code::kResourceExhausted;
+  error.reason = "memlock";
+  error.message += "; raise the limit (ulimit -l, LimitMEMLOCK=, CAP_IPC_LOCK) or do without";
+  return error;
+}
+
 Result<MappedFile> MappedFile::Open(const std::string& path, MapAdvice advice) {
   struct stat info {};
   // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever, only to be refused.
@@ -164,6 +176,24 @@ void MappedFile::Forget(std::span<const std::byte> part) const {
   const auto offset = static_cast<std::size_t>(part.data() - bytes_.data());
   const std::size_t begin = (offset + page - 1) / page * page, end = (offset + part.size()) / page * page;
   if (begin < end) ::madvise(const_cast<std::byte*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
+}
+
+Status MappedFile::Populate(std::span<const std::byte> part) const {
+  const std::span<std::byte> pages = PagesOf(part);
+  if (pages.empty() || ::madvise(pages.data(), pages.size(), MADV_POPULATE_READ) == 0) return {};
+  return FileError("read ahead", "a mapped file", errno);
+}
+
+Status MappedFile::Lock(std::span<const std::byte> part) const {
+  return LockMemory(PagesOf(part));
+}
+
+std::span<std::byte> MappedFile::PagesOf(std::span<const std::byte> part) const {
+  if (part.empty()) return {};
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<std::size_t>(part.data() - bytes_.data());
+  const std::size_t begin = offset / page * page;
+  return {const_cast<std::byte*>(bytes_.data()) + begin, offset + part.size() - begin};
 }
 
 }  // namespace loquat::base

@@ -26,6 +26,10 @@ Status WriteFileAtomically(const std::string& path, std::string_view bytes);
 // Turns errno `number` into an Error about `path`: "read /etc/x: Permission denied".
 Error FileError(std::string_view what, std::string_view path, int number);
 
+// Keeps memory from being given back to the system until it is unmapped. kResourceExhausted "memlock": past what this
+// process may lock (RLIMIT_MEMLOCK).
+Status LockMemory(std::span<std::byte> memory);
+
 enum class MapAdvice { kNormal, kSequential, kRandom, kWillNeed };
 
 // A regular file in memory, read-only. Its bytes live as long as the object; pages are read as they are touched.
@@ -53,9 +57,16 @@ class MappedFile {
   // Takes the whole pages of `part` out of this process's memory; they are read again when they are touched.
   // REQUIRES: `part` lies in bytes().
   void Forget(std::span<const std::byte> part) const;
+  // Reads `part` from disk and maps it now. Errors are the system's: too little memory, a bad sector.
+  // REQUIRES: `part` lies in bytes().
+  Status Populate(std::span<const std::byte> part) const;
+  // The same, and it stays in memory as long as the object lives. Errors: as LockMemory.
+  Status Lock(std::span<const std::byte> part) const;
 
  private:
   explicit MappedFile(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  // From the beginning of the page in which `part` begins.
+  std::span<std::byte> PagesOf(std::span<const std::byte> part) const;
 
   std::span<const std::byte> bytes_;
 };

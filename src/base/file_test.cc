@@ -157,5 +157,21 @@ TEST_F(FileTest, AMappingMoves) {
   EXPECT_EQ(third.text(), "12");
 }
 
+TEST_F(FileTest, PopulatedAndLockedBytesAreThoseOfTheFile) {
+  const std::string bytes(100'000, 'y');
+  ASSERT_TRUE(WriteFileAtomically(Path("x"), bytes).has_value());
+  const auto mapped = MappedFile::Open(Path("x"));
+  ASSERT_TRUE(mapped.has_value());
+  const auto part = mapped->bytes().subspan(5000, 60'000);
+  EXPECT_TRUE(mapped->Populate(part).has_value());
+  EXPECT_TRUE(mapped->Populate({}).has_value());
+  // What this machine lets a process lock is its own; an answer that is no success says what to do.
+  const Status locked = mapped->Lock(part);
+  if (!locked.has_value()) {
+    EXPECT_EQ(locked.error().reason, "memlock");
+  }
+  EXPECT_EQ(mapped->text(), bytes);
+}
+
 }  // namespace
 }  // namespace loquat::base

@@ -145,6 +145,11 @@ bool DecoderLoop::Step() {
     PublishGauges();
     return false;
   }
+  // Nothing is computed from weights that are not what their maker wrote.
+  if (const base::Status sound = parts_.model->CheckWeights(*parts_.workspace); !sound.has_value()) {
+    EndAll(sound.error());
+    return false;
+  }
   const std::uint32_t most = options_.scheduler.step_tokens_max;
   const StepPlan& plan = scheduler_.Plan(admission_.ChunkWithin(options_.decode_stall_max, most),
                                          admission_.ChunkWithin(options_.prompt_stall_max, most));

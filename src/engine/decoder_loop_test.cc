@@ -35,6 +35,22 @@ TEST(DecoderLoop, AnswersAndCountsWhatItUsed) {
   EXPECT_EQ(test.loop().Stats().kv_pages_used, 0U);
 }
 
+TEST(DecoderLoop, ComputesNothingFromDamagedWeights) {
+  LoopUnderTest test;
+  test.model().weights = base::DataLoss("chunk 3 is damaged");
+  const Submitted one = test.Submit(Request(PromptOf(100, 1)));
+  const Submitted two = test.Submit(Request(PromptOf(10, 2)));
+  test.RunUntilIdle();
+  for (const Submitted& made : {one, two}) {
+    EXPECT_EQ(made.sink->ends, 1);
+    ASSERT_FALSE(made.sink->ok());
+    EXPECT_THAT(made.sink->end.status.error().message, HasSubstr("chunk 3"));
+    EXPECT_TRUE(made.sink->tokens[0].empty());
+  }
+  EXPECT_EQ(test.model().steps, 0U);
+  EXPECT_EQ(test.loop().Stats().kv_pages_used, 0U);
+}
+
 TEST(DecoderLoop, EndsAtTheModelsEndToken) {
   LoopUnderTest test;
   GenerateRequest request = Request(PromptOf(10, 2), 5000);

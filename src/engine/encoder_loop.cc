@@ -197,6 +197,11 @@ bool EncoderLoop::Step() {
   Sweep();
   const std::span<const EncodeItem> items = batcher_.Next();
   if (items.empty()) return false;
+  // Nothing is computed from weights that are not what their maker wrote.
+  if (const base::Status sound = parts_.model->CheckWeights(*parts_.workspace); !sound.has_value()) {
+    EndAll(sound.error());
+    return false;
+  }
   Compute(items, start);
   const base::Duration took = clock_.Now() - start;
   std::uint32_t tokens = 0;

@@ -180,6 +180,20 @@ TEST(EncoderLoop, ALargeRequestDoesNotKeepASmallOneWaiting) {
   EXPECT_EQ(large->calls, 1);
 }
 
+TEST(EncoderLoop, ComputesNothingFromDamagedWeights) {
+  EncoderUnderTest test;
+  test.model().weights = base::DataLoss("chunk 3 is damaged");
+  const auto one = test.Submit({.texts = {TextOf(20, 1), TextOf(20, 2)}});
+  const auto two = test.Submit({.texts = {TextOf(20, 3)}});
+  test.RunUntilIdle();
+  for (const auto& answer : {one, two}) {
+    EXPECT_EQ(answer->calls, 1);
+    ASSERT_FALSE(answer->result->has_value());
+    EXPECT_EQ(answer->result->error().code, base::Code::kDataLoss);
+  }
+  EXPECT_EQ(test.model().steps, 0U);
+}
+
 TEST(EncoderLoop, FillsABatchByTokens) {
   EncoderUnderTest test;
   for (std::uint64_t i = 0; i < 20; ++i) test.Submit({.texts = {TextOf(50, i)}});

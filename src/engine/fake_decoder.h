@@ -44,6 +44,7 @@ class FakeDecoder final : public model::DecoderModel {
     return workspace;
   }
 
+  base::Status CheckWeights(Workspace&) const override { return weights; }
   std::span<const float> Forward(std::span<const model::DecoderSlice> slices, Workspace& workspace) const override {
     if (before_step) before_step();
     auto& own = static_cast<FakeWorkspace&>(workspace);
@@ -62,6 +63,7 @@ class FakeDecoder final : public model::DecoderModel {
 
   mutable std::atomic<std::uint64_t> faults{0}, tokens_computed{0}, steps{0};
   std::function<void()> before_step;  // On the engine's thread.
+  base::Status weights;               // What CheckWeights says.
 
  private:
   struct FakeWorkspace final : Workspace {

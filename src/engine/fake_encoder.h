@@ -37,6 +37,7 @@ class FakeEncoder final : public model::EncoderModel {
   }
   static std::unique_ptr<Workspace> MakeWorkspace() { return std::make_unique<FakeWorkspace>(); }
 
+  base::Status CheckWeights(Workspace&) const override { return weights; }
   std::span<const float> Forward(std::span<const model::EncoderText> texts, Workspace& workspace) const override {
     if (before_step) before_step();
     auto& own = static_cast<FakeWorkspace&>(workspace);
@@ -60,6 +61,7 @@ class FakeEncoder final : public model::EncoderModel {
 
   mutable std::atomic<std::size_t> batch_tokens{0}, batch_texts{0}, steps{0};  // Of the last step; in all.
   std::function<void()> before_step;                                           // On the engine's thread.
+  base::Status weights;                                                        // What CheckWeights says.
 
  private:
   struct FakeWorkspace final : Workspace {

@@ -41,7 +41,7 @@ void RoundRow(const std::vector<float>& row, std::size_t index, std::byte* panel
 }  // namespace
 
 bool RoundsToInt8(const Matrix& matrix) {
-  return LayoutOf(matrix.type).block_weights == 1 && matrix.order == RowOrder::kRows &&
+  return LayoutOf(matrix.type).block_weights == 1 && matrix.order != RowOrder::kInt8Panels &&
          matrix.cols >= kInt8ColumnsMin && matrix.cols <= kInt8ColumnsMax;
 }
 
@@ -57,12 +57,23 @@ void RoundPanels(const TransformerKernels& kernels, const Matrix& from, std::siz
                  std::byte* to) {
   LOQUAT_CHECK(RoundsToInt8(from), "a matrix that cannot be rounded");
   std::vector<float> row(from.cols);
+  std::vector<std::byte> gathered(from.order == RowOrder::kInterleaved ? kInterleavedRows * from.row_bytes() : 0);
   for (std::size_t panel = begin; panel < end; ++panel) {
     std::byte* const out = to + panel * Int8PanelBytes(from.cols);
     std::memset(out, 0, Int8PanelBytes(from.cols));
     const std::size_t first = panel * kInterleavedRows;
-    for (std::size_t r = 0; r < std::min(kInterleavedRows, from.rows - first); ++r) {
-      kernels.decode_row(from, first + r, row.data());
+    Matrix rows = from;  // Of this panel.
+    rows.rows = std::min(kInterleavedRows, from.rows - first);
+    if (from.order == RowOrder::kInterleaved) {
+      rows.data = from.data + panel * PanelBytes(from.type, from.cols);
+      DeinterleavePanels(rows, 0, 1, gathered.data());
+      rows.data = gathered.data();
+      rows.order = RowOrder::kRows;
+    } else {
+      rows.data = from.row(first);
+    }
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      kernels.decode_row(rows, r, row.data());
       RoundRow(row, r, out);
     }
   }

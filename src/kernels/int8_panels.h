@@ -17,7 +17,7 @@ namespace loquat::kernels {
 inline constexpr std::size_t kInt8ColumnsMin = 16;     // Fewer are not worth it.
 inline constexpr std::size_t kInt8ColumnsMax = 32768;  // So many products of 8 bits sum up in 32.
 
-// Plain floats in rows, of a number of columns that may be.
+// Plain floats, in rows or interleaved, of a number of columns that may be.
 bool RoundsToInt8(const Matrix& matrix);
 
 // Of one panel, and of all.

@@ -91,7 +91,20 @@ TEST_F(Int8PanelsTest, EveryNumberIsWithinHalfAScaleAtItsPlace) {
   }
 }
 
-TEST_F(Int8PanelsTest, OnlyPlainFloatsInRowsOfSomeLengthAreRounded) {
+TEST_F(Int8PanelsTest, OfInterleavedFloatsTheyAreTheSame) {
+  for (const WeightType type : {WeightType::kF32, WeightType::kF16, WeightType::kBF16}) {
+    const TestMatrix weights = RandomMatrix(random_, type, 37, 101, 0.1);
+    std::vector<std::byte> panels(InterleavedBytes(weights.matrix()));
+    InterleavePanels(weights.matrix(), 0, 3, panels.data());
+    const Matrix interleaved = InterleavedMatrix(weights.matrix(), panels.data());
+    std::vector<std::byte> rounded(Int8Bytes(interleaved));
+    RoundPanels(kTransformerKernelsScalar, interleaved, 1, 3, rounded.data());
+    RoundPanels(kTransformerKernelsScalar, interleaved, 0, 1, rounded.data());
+    EXPECT_EQ(rounded, Int8(weights).bytes);
+  }
+}
+
+TEST_F(Int8PanelsTest, OnlyPlainFloatsOfSomeLengthAreRounded) {
   Matrix matrix{.rows = 4, .cols = kInt8ColumnsMin, .type = WeightType::kF32};
   EXPECT_TRUE(RoundsToInt8(matrix));
   matrix.cols = kInt8ColumnsMin - 1;
@@ -105,6 +118,8 @@ TEST_F(Int8PanelsTest, OnlyPlainFloatsInRowsOfSomeLengthAreRounded) {
   EXPECT_FALSE(RoundsToInt8(matrix));
   matrix.type = WeightType::kF16;
   matrix.order = RowOrder::kInterleaved;
+  EXPECT_TRUE(RoundsToInt8(matrix));
+  matrix.order = RowOrder::kInt8Panels;
   EXPECT_FALSE(RoundsToInt8(matrix));
 }
 

@@ -16,6 +16,7 @@
 namespace loquat::kernels {
 
 inline constexpr std::size_t kInterleavedRows = 16;
+inline constexpr std::size_t kInterleavedColumns = 64;
 inline constexpr std::size_t kInterleavedAlignment = 64;  // Of every panel, if the first has it.
 
 bool Interleaves(WeightType type);
@@ -26,6 +27,12 @@ std::size_t InterleavedBytes(const Matrix& weights);
 
 // Panels [begin, end) of `from`, a matrix in rows, to their places in `to`, which has InterleavedBytes(from).
 void InterleavePanels(const Matrix& from, std::size_t begin, std::size_t end, std::byte* to);
+
+// And back: the rows of panels [begin, end) of `from`, a matrix in panels, to their places in `to`, which has
+// rows * row_bytes(). What InterleavePanels was given comes out again, bit for bit.
+void DeinterleavePanels(const Matrix& from, std::size_t begin, std::size_t end, std::byte* to);
+// `count` columns of one row, from column `begin` on: as many blocks as they are. REQUIRES: both are whole blocks.
+void CopyInterleavedColumns(const Matrix& from, std::size_t row, std::size_t begin, std::size_t count, std::byte* to);
 
 // `from` as it lies in `data`.
 Matrix InterleavedMatrix(const Matrix& from, const std::byte* data);

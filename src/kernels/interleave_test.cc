@@ -90,6 +90,25 @@ class InterleaveTest : public testing::TestWithParam<WeightType> {
   base::Random random_{kSeed};
 };
 
+TEST_P(InterleaveTest, RowsComeOutAgainBitForBit) {
+  for (const std::size_t rows : {1, 15, 16, 17, 40, 96}) {
+    for (const std::size_t cols : {32, 64, 96, 320, 2048}) {
+      const TestMatrix weights = RandomMatrix(random_, GetParam(), rows, cols, 0.1);
+      const Interleaved panels(weights);
+      std::vector<std::byte> back(weights.bytes.size());
+      const std::size_t all = (rows + kInterleavedRows - 1) / kInterleavedRows;
+      DeinterleavePanels(panels.matrix, all / 2, all, back.data());
+      DeinterleavePanels(panels.matrix, 0, all / 2, back.data());
+      EXPECT_EQ(back, weights.bytes) << rows << "x" << cols;
+      const std::size_t skipped = cols / 64 * 32;
+      const std::size_t skipped_bytes = skipped / LayoutOf(GetParam()).block_weights * LayoutOf(GetParam()).block_bytes;
+      std::vector<std::byte> row(weights.matrix().row_bytes() - skipped_bytes);
+      CopyInterleavedColumns(panels.matrix, rows - 1, skipped, cols - skipped, row.data());
+      EXPECT_EQ(std::memcmp(row.data(), weights.matrix().row(rows - 1) + skipped_bytes, row.size()), 0);
+    }
+  }
+}
+
 TEST_P(InterleaveTest, EveryNumberIsWhereTheDrawingSays) {
   for (const std::size_t rows : {1, 15, 16, 17, 40}) {
     for (const std::size_t cols : Columns({32, 64, 96, 320})) {

@@ -52,6 +52,13 @@ class DecoderModel {
   // on `team`, which outlives it.
   virtual std::unique_ptr<Workspace> NewWorkspace(std::uint32_t tokens_max, kernels::ThreadTeam& team) const = 0;
 
+  // That the weights are what their file's maker wrote: asked before the first Forward, and again at no cost. It reads
+  // those that were not checked yet. kDataLoss: they are damaged, and nothing is to be computed with them.
+  virtual base::Status CheckWeights(Workspace& workspace) const {
+    (void)workspace;
+    return {};
+  }
+
   // Appends keys and values to the pages and gives logits: [rows, vocabulary], one row a token that asks for it, in the
   // order of the slices; valid until the workspace's next call. The sum of tokens is at most the workspace's
   // tokens_max.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include "base/result.h"
 #include "kernels/thread_team.h"
 #include "model/model_config.h"
 
@@ -28,6 +29,13 @@ class EncoderModel {
 
   virtual const ModelConfig& config() const = 0;
   virtual std::unique_ptr<Workspace> NewWorkspace(std::uint32_t tokens_max, kernels::ThreadTeam& team) const = 0;
+
+  // That the weights are what their file's maker wrote: asked before the first Forward, and again at no cost. It reads
+  // those that were not checked yet. kDataLoss: they are damaged, and nothing is to be computed with them.
+  virtual base::Status CheckWeights(Workspace& workspace) const {
+    (void)workspace;
+    return {};
+  }
 
   // The last hidden states: [tokens of all texts, width]; valid until the workspace's next call.
   virtual std::span<const float> Forward(std::span<const EncoderText> texts, Workspace& workspace) const = 0;

@@ -49,6 +49,7 @@ class Compute {
         rounded_(kernels.round == nullptr ? 0 : (activations_max * kernels::kRoundedBytesMax + 3) / sizeof(float)) {}
 
   const kernels::TransformerKernels& kernels() const { return kernels_; }
+  kernels::ThreadTeam& team() const { return team_; }
 
   // out[t] = the outputs of the layers side by side for x[t].
   void Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const;

@@ -13,6 +13,7 @@
 #include "model/arch/decoder_workspace.h"
 #include "model/arch/interleaved_weights.h"
 #include "model/arch/load.h"
+#include "model/arch/row_decoder.h"
 
 namespace loquat::model {
 namespace {
@@ -45,24 +46,33 @@ class Decoder final : public DecoderModel {
     return std::make_unique<DecoderWorkspace>(config_, tokens_max, block_tokens, kernels_, team);
   }
 
+  base::Status CheckWeights(Workspace& workspace) const override {
+    return weights_->Check(Own(workspace).compute().team());
+  }
+
   std::span<const float> Forward(std::span<const DecoderSlice> slices, Workspace& workspace) const override {
-    auto* const w = dynamic_cast<DecoderWorkspace*>(&workspace);
-    LOQUAT_CHECK(w != nullptr, "the workspace comes from NewWorkspace of this model");
-    w->Place(slices);
-    Embed(*w);
+    DecoderWorkspace& w = Own(workspace);
+    w.Place(slices);
+    Embed(w);
     for (std::size_t i = 0; i < parts_.layers.size(); ++i) {
       const DecoderLayer& layer = parts_.layers[i];
-      Normalize(layer.attention_norm, *w);
-      Attention(layer, i, *w);
-      AddToStream(*w);
-      Normalize(layer.ffn_norm, *w);
-      FeedForward(layer, *w);
-      AddToStream(*w);
+      Normalize(layer.attention_norm, w);
+      Attention(layer, i, w);
+      AddToStream(w);
+      Normalize(layer.ffn_norm, w);
+      FeedForward(layer, w);
+      AddToStream(w);
     }
-    return Logits(*w);
+    return Logits(w);
   }
 
  private:
+  static DecoderWorkspace& Own(Workspace& workspace) {
+    auto* const own = dynamic_cast<DecoderWorkspace*>(&workspace);
+    LOQUAT_CHECK(own != nullptr, "the workspace comes from NewWorkspace of this model");
+    return *own;
+  }
+
   // hidden = the tokens' embeddings; and the angles of their positions.
   void Embed(DecoderWorkspace& w) const {
     for (std::size_t t = 0; t < w.tokens(); ++t) {
@@ -70,7 +80,7 @@ class Decoder final : public DecoderModel {
     }
     // A cosine and a sine take as long as some fifty multiplications.
     w.compute().ForEachToken(w.tokens(), config_.width + 50 * config_.rope_width, [&](std::size_t t) {
-      kernels_.decode_row(parts_.token_embedding, static_cast<std::size_t>(w.token(t)), w.hidden[t]);
+      DecodeRow(kernels_, parts_.token_embedding, static_cast<std::size_t>(w.token(t)), w.hidden[t]);
       parts_.rope.Angles(w.position(t), w.cosine[t], w.sine[t]);
     });
   }
@@ -200,10 +210,10 @@ class Decoder final : public DecoderModel {
 
 base::Result<std::unique_ptr<const DecoderModel>> LoadDecoder(ModelConfig config,
                                                               std::shared_ptr<const Weights> weights, kernels::Isa isa,
-                                                              KvType kv_type) {
+                                                              KvType kv_type, const LoadProgress& progress) {
   LOQUAT_ASSIGN(DecoderWeights parts, ReadDecoderWeights(config, *weights));
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
-  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights);
+  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, LinearNumbers::kStored, progress);
   return std::make_unique<const Decoder>(std::move(config), std::move(parts), std::move(interleaved),
                                          std::move(weights), tier, kv_type);
 }

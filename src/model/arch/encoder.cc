@@ -15,6 +15,7 @@
 #include "model/arch/encoder_weights.h"
 #include "model/arch/interleaved_weights.h"
 #include "model/arch/load.h"
+#include "model/arch/row_decoder.h"
 
 namespace loquat::model {
 namespace {
@@ -120,6 +121,10 @@ class Encoder final : public EncoderModel {
     return std::make_unique<EncoderWorkspace>(config_, labels(), tokens_max, kernels_, team);
   }
 
+  base::Status CheckWeights(Workspace& workspace) const override {
+    return weights_->Check(Own(workspace).compute.team());
+  }
+
   std::span<const float> Forward(std::span<const EncoderText> texts, Workspace& workspace) const override {
     EncoderWorkspace& w = Own(workspace);
     w.Place(texts, config_);
@@ -181,11 +186,11 @@ class Encoder final : public EncoderModel {
   void Embed(EncoderWorkspace& w) const {
     w.compute.ForEachToken(w.tokens, std::size_t{4} * config_.width, [&](std::size_t t) {
       float* const hidden = w.hidden[t];
-      kernels_.decode_row(parts_.token_embedding, w.token[t], hidden);
-      kernels_.decode_row(parts_.position_embedding, w.position[t], w.added[t]);
+      DecodeRow(kernels_, parts_.token_embedding, w.token[t], hidden);
+      DecodeRow(kernels_, parts_.position_embedding, w.position[t], w.added[t]);
       kernels_.add(hidden, w.added[t], config_.width);
       if (parts_.token_type) {
-        kernels_.decode_row(*parts_.token_type, w.token_type[t], w.added[t]);
+        DecodeRow(kernels_, *parts_.token_type, w.token_type[t], w.added[t]);
         kernels_.add(hidden, w.added[t], config_.width);
       }
       Normalize(parts_.embedding_norm, hidden);
@@ -252,7 +257,7 @@ class Encoder final : public EncoderModel {
 
 base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config,
                                                               std::shared_ptr<const Weights> weights, kernels::Isa isa,
-                                                              LinearNumbers numbers) {
+                                                              LinearNumbers numbers, const LoadProgress& progress) {
   LOQUAT_ASSIGN(EncoderWeights parts, ReadEncoderWeights(config, *weights));
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
   if (numbers == LinearNumbers::kInt8 && !tier.int8_panels) {
@@ -261,7 +266,7 @@ base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config
                     "as it is stored",
                     kernels::IsaName(isa)));
   }
-  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, numbers);
+  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, numbers, progress);
   return std::make_unique<const Encoder>(std::move(config), std::move(parts), std::move(interleaved),
                                          std::move(weights), tier);
 }

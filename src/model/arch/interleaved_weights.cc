@@ -14,42 +14,41 @@
 namespace loquat::model {
 namespace {
 
+using kernels::Matrix;
+using kernels::RowOrder;
+
 // A page of the larger kind: where the system has them, a stream of weights needs fewer look-ups of addresses.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPartsPerThread = 8;
 
-// A layer whose copy is made, and in which order.
-struct Copy {
-  Linear* layer;
-  kernels::RowOrder order;
+RowOrder OrderFor(const kernels::TransformerKernels& kernels, const Matrix& matrix, LinearNumbers numbers) {
+  const bool int8 = numbers == LinearNumbers::kInt8 && matrix.rows >= kInt8RowsMin && kernels::RoundsToInt8(matrix);
+  if (int8) return RowOrder::kInt8Panels;
+  return kernels.takes_interleaved(matrix.type) ? RowOrder::kInterleaved : RowOrder::kRows;
+}
 
-  std::size_t bytes() const {
-    const kernels::Matrix& from = layer->weight;
-    return order == kernels::RowOrder::kInt8Panels ? kernels::Int8Bytes(from) : kernels::InterleavedBytes(from);
-  }
-  void Make(const kernels::TransformerKernels& kernels, const kernels::Matrix& from, std::size_t begin, std::size_t end,
-            std::byte* to) const {
-    if (order == kernels::RowOrder::kInt8Panels) return kernels::RoundPanels(kernels, from, begin, end, to);
-    kernels::InterleavePanels(from, begin, end, to);
-  }
-  kernels::Matrix At(const kernels::Matrix& from, const std::byte* data) const {
-    return order == kernels::RowOrder::kInt8Panels ? kernels::Int8Matrix(from, data)
-                                                   : kernels::InterleavedMatrix(from, data);
-  }
-};
+std::size_t BytesIn(RowOrder order, const Matrix& matrix) {
+  if (order == RowOrder::kInt8Panels) return kernels::Int8Bytes(matrix);
+  return order == RowOrder::kInterleaved ? kernels::InterleavedBytes(matrix) : matrix.rows * matrix.row_bytes();
+}
 
-std::vector<Copy> CopiesOf(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
-                           LinearNumbers numbers) {
-  std::vector<Copy> copies;
-  for (Linear* layer : layers) {
-    const kernels::Matrix& weight = layer->weight;
-    if (numbers == LinearNumbers::kInt8 && weight.rows >= kInt8RowsMin && kernels::RoundsToInt8(weight)) {
-      copies.push_back({layer, kernels::RowOrder::kInt8Panels});
-    } else if (kernels.takes_interleaved(weight.type)) {
-      copies.push_back({layer, kernels::RowOrder::kInterleaved});
-    }
-  }
-  return copies;
+// The same up to where the next matrix may begin.
+std::size_t RoomFor(RowOrder order, const Matrix& matrix) {
+  constexpr std::size_t kAlignment = kernels::kInterleavedAlignment;
+  return (BytesIn(order, matrix) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// The matrix in the other order, at `to`.
+void Reorder(const kernels::TransformerKernels& kernels, const Matrix& from, RowOrder order, std::byte* to,
+             kernels::ThreadTeam& team) {
+  const std::size_t panels = (from.rows + kernels::kInterleavedRows - 1) / kernels::kInterleavedRows;
+  const std::size_t parts = std::min(panels, kPartsPerThread * team.size());
+  const auto reorder = from.order == RowOrder::kRows ? kernels::InterleavePanels : kernels::DeinterleavePanels;
+  team.Run(parts, [&](std::size_t part) {
+    const std::size_t begin = panels * part / parts, end = panels * (part + 1) / parts;
+    if (order == RowOrder::kInt8Panels) return kernels::RoundPanels(kernels, from, begin, end, to);
+    reorder(from, begin, end, to);
+  });
 }
 
 }  // namespace
@@ -59,28 +58,31 @@ void InterleavedWeights::Free::operator()(std::byte* p) const {
 }
 
 InterleavedWeights::InterleavedWeights(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
-                                       const Weights& weights, LinearNumbers numbers) {
+                                       const Weights& weights, LinearNumbers numbers, const LoadProgress& progress) {
   LOQUAT_CHECK(numbers == LinearNumbers::kStored || kernels.int8_panels, "a tier that takes numbers of 8 bits");
-  const std::vector<Copy> copies = CopiesOf(layers, kernels, numbers);
-  if (copies.empty()) return;
   std::size_t needed = 0;
-  for (const Copy& copy : copies) needed += copy.bytes();
+  std::vector<Linear*> taken;
+  for (Linear* layer : layers) {
+    const RowOrder order = OrderFor(kernels, layer->weight, numbers);
+    if (layer->weight.order == order) continue;
+    needed += RoomFor(order, layer->weight);
+    taken.push_back(layer);
+  }
+  if (taken.empty()) return;
   memory_.reset(static_cast<std::byte*>(::operator new (needed, std::align_val_t{kHugePage})));
   // A wish: without it all is as well, a little slower. Small models stay on small pages.
   if (needed >= kHugePage) (void)::madvise(memory_.get(), needed, MADV_HUGEPAGE);
   kernels::ThreadTeam team;
   std::byte* at = memory_.get();
-  for (const Copy& copy : copies) {
-    const kernels::Matrix from = copy.layer->weight;
-    const std::size_t bytes = copy.bytes();
-    const std::size_t panels = (from.rows + kernels::kInterleavedRows - 1) / kernels::kInterleavedRows;
-    const std::size_t parts = std::min(panels, kPartsPerThread * team.size());
-    team.Run(parts, [&](std::size_t part) {
-      copy.Make(kernels, from, panels * part / parts, panels * (part + 1) / parts, at);
-    });
-    weights.Forget({from.data, from.rows * from.row_bytes()});
-    copy.layer->weight = copy.At(from, at);
-    at += bytes;
+  for (Linear* layer : taken) {
+    const Matrix from = layer->weight;
+    const RowOrder order = OrderFor(kernels, from, numbers);
+    Reorder(kernels, from, order, at, team);
+    weights.Forget({from.data, BytesIn(from.order, from)});
+    layer->weight.data = at;
+    layer->weight.order = order;
+    at += RoomFor(order, from);
+    if (progress) progress(static_cast<std::uint64_t>(at - memory_.get()), needed);
   }
 }
 

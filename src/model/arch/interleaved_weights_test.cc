@@ -104,5 +104,48 @@ TEST(InterleavedWeights, LeavesAllToTiersThatTakeNone) {
   EXPECT_TRUE(weights.forgotten.empty());
 }
 
+// What a file made for another machine looks like here.
+TEST(InterleavedWeights, CopiesPanelsBackToRowsForTiersThatTakeNone) {
+  Layers layers;
+  std::vector<std::vector<std::byte>> panels;
+  for (Linear& linear : layers.linears) {
+    if (!kernels::Interleaves(linear.weight.type)) continue;
+    panels.emplace_back(kernels::InterleavedBytes(linear.weight));
+    kernels::InterleavePanels(linear.weight, 0, 3, panels.back().data());
+    linear.weight = kernels::InterleavedMatrix(linear.weight, panels.back().data());
+  }
+  const ForgetfulWeights weights;
+  std::vector<std::uint64_t> done;
+  const InterleavedWeights rows(layers.all(), kernels::kTransformerKernelsAvx512, weights, LinearNumbers::kStored,
+                                [&](std::uint64_t at, std::uint64_t total) {
+                                  done.push_back(at);
+                                  EXPECT_LE(at, total);
+                                });
+  for (std::size_t i = 0; i < layers.linears.size(); ++i) {
+    const kernels::Matrix& was = layers.matrices[i].matrix();
+    const kernels::Matrix& is = layers.linears[i].weight;
+    EXPECT_EQ(is.order, RowOrder::kRows);
+    EXPECT_EQ(is.data == was.data, !kernels::Interleaves(was.type));
+    EXPECT_EQ(std::memcmp(is.data, was.data, was.rows * was.row_bytes()), 0);
+  }
+  EXPECT_EQ(done.size(), panels.size()) << "progress after each layer";
+  std::vector<std::size_t> forgotten;
+  for (const auto& one : panels) forgotten.push_back(one.size());
+  EXPECT_EQ(weights.forgotten, forgotten);
+}
+
+TEST(InterleavedWeights, LeavesPanelsInTheFileForTheTierThatTakesThem) {
+  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that takes any";
+  Layers layers;
+  std::vector<Linear*> one = {&layers.linears[0]};
+  std::vector<std::byte> panels(kernels::InterleavedBytes(one[0]->weight));
+  kernels::InterleavePanels(one[0]->weight, 0, 3, panels.data());
+  one[0]->weight = kernels::InterleavedMatrix(one[0]->weight, panels.data());
+  const ForgetfulWeights weights;
+  const InterleavedWeights interleaved(one, kernels::kTransformerKernelsAvx512Vnni, weights);
+  EXPECT_EQ(one[0]->weight.data, panels.data());
+  EXPECT_TRUE(weights.forgotten.empty());
+}
+
 }  // namespace
 }  // namespace loquat::model

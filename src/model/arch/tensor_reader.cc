@@ -21,7 +21,7 @@ base::Error Misshapen(const Tensor& tensor, std::string_view wanted) {
 }
 
 base::Status CheckBytes(const Tensor& tensor) {
-  LOQUAT_ASSIGN(const std::uint64_t bytes, TensorBytes(tensor.shape, tensor.type));
+  LOQUAT_ASSIGN(const std::uint64_t bytes, tensor.bytes_expected());
   if (bytes == tensor.bytes.size()) return {};
   return base::DataLoss(fmt::format("tensor '{}' has {} bytes; its shape {} and type {} take {}", tensor.name,
                                     tensor.bytes.size(), ShapeText(tensor.shape), kernels::LayoutOf(tensor.type).name,
@@ -44,7 +44,8 @@ base::Result<kernels::Matrix> TensorReader::ReadMatrix(const std::string& name, 
   return kernels::Matrix{.data = tensor->bytes.data(),
                          .rows = static_cast<std::size_t>(found),
                          .cols = static_cast<std::size_t>(cols),
-                         .type = tensor->type};
+                         .type = tensor->type,
+                         .order = tensor->order};
 }
 
 base::Result<std::vector<float>> TensorReader::ReadVector(const std::string& name, std::uint64_t length,

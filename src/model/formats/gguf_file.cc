@@ -109,8 +109,8 @@ class GgufParser {
   base::Status ReadHeader() {
     if (!LooksLikeGguf(bytes_)) {
       return base::InvalidArgument(
-          fmt::format("{} is no GGUF file: it does not begin with \"{}\"; a model is a .gguf file, or a folder with "
-                      "config.json and *.safetensors",
+          fmt::format("{} is no GGUF file: it does not begin with \"{}\"; a model is a .gguf file, a folder with "
+                      "config.json and *.safetensors, or a file that loquat model pack made",
                       file_.name_, kGgufMagic));
     }
     LOQUAT_TRY(reader_.Bytes(kGgufMagic.size(), "the magic"));

@@ -34,20 +34,21 @@ void AddTotals(ModelDescription& out) {
                     [](const TypeShare& share) { return std::pair(share.bytes, share.type); });
 }
 
-TokenizerDescription Describe(const text::TokenizerSpec& spec) {
-  return {.kind = std::string(kTokenizerKinds[static_cast<std::size_t>(spec.kind)]),
-          .pre_tokenizer = spec.pre_tokenizer,
-          .tokens = spec.tokens.size(),
-          .merges = spec.merges.size(),
-          .specials = spec.specials.size(),
-          .add_bos = spec.add_bos,
-          .add_eos = spec.add_eos};
+TokenizerDescription Describe(const text::TokenizerSummary& summary) {
+  return {.kind = std::string(kTokenizerKinds[static_cast<std::size_t>(summary.kind)]),
+          .pre_tokenizer = summary.pre_tokenizer,
+          .tokens = summary.tokens,
+          .merges = summary.merges,
+          .specials = summary.specials,
+          .add_bos = summary.add_bos,
+          .add_eos = summary.add_eos};
 }
 
 ModelDescription Describe(ModelFiles files) {
   ModelDescription out{.path = std::move(files.path),
                        .format = files.format,
                        .gguf_version = files.gguf_version,
+                       .tuned_for = std::move(files.tuned_for),
                        .files = std::move(files.files),
                        .metadata = std::move(files.metadata),
                        .config = std::move(files.config),
@@ -56,10 +57,13 @@ ModelDescription Describe(ModelFiles files) {
     out.tensors.push_back({.name = tensor.name,
                            .type = std::string(kernels::LayoutOf(tensor.type).name),
                            .shape = tensor.shape,
-                           .bytes = tensor.bytes.size()});
+                           .bytes = tensor.bytes.size(),
+                           .panels = tensor.order == kernels::RowOrder::kInterleaved});
   }
-  if (files.tokenizer.spec) {
-    out.tokenizer = Describe(*files.tokenizer.spec);
+  if (files.tokenizer.ready != nullptr) {
+    out.tokenizer = Describe(files.tokenizer.summary);
+  } else if (files.tokenizer.spec) {
+    out.tokenizer = Describe(text::SummaryOf(*files.tokenizer.spec));
   } else if (!files.tokenizer.tokenizer_json.empty()) {
     out.tokenizer = TokenizerDescription{.kind = "tokenizer.json"};
   }
@@ -84,7 +88,7 @@ base::Result<ModelDescription> DescribeContainer(const std::string& path, const 
     }
   }
   if (const auto spec = TokenizerFromGguf(model.metadata()); spec.has_value()) {
-    out.tokenizer = Describe(*spec);
+    out.tokenizer = Describe(text::SummaryOf(*spec));
     out.chat_template = spec->chat_template;
   }
   return out;

@@ -19,6 +19,7 @@ struct TensorDescription {
   std::string type;
   std::vector<std::uint64_t> shape;  // Outermost first.
   std::uint64_t bytes = 0;
+  bool panels = false;  // Its rows lie in panels, not one after the other.
 };
 
 // All tensors of one type together.
@@ -43,6 +44,7 @@ struct ModelDescription {
   std::string path;
   FileFormat format = FileFormat::kGguf;
   std::uint32_t gguf_version = 0;
+  std::string tuned_for;
   std::vector<ShardFile> files;
   std::vector<MetadataEntry> metadata;
   std::optional<ModelConfig> config;  // Empty: it cannot run, `problem` says why.

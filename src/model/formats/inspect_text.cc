@@ -9,6 +9,7 @@ namespace loquat::model {
 namespace {
 
 std::string_view FormatName(FileFormat format) {
+  if (format == FileFormat::kPacked) return "packed";
   return format == FileFormat::kGguf ? "gguf" : "huggingface";
 }
 
@@ -103,9 +104,22 @@ void WriteTensors(const std::vector<TensorDescription>& tensors, base::JsonWrite
     for (const std::uint64_t dimension : tensor.shape) json.Uint(dimension);
     json.EndArray();
     WriteUint("bytes", tensor.bytes, json);
+    if (tensor.panels) WriteString("order", "panels", json);
     json.EndObject();
   }
   json.EndArray();
+}
+
+std::string FormatText(const ModelDescription& description) {
+  switch (description.format) {
+    case FileFormat::kGguf:
+      return fmt::format("GGUF version {}", description.gguf_version);
+    case FileFormat::kHuggingFace:
+      return "Hugging Face folder";
+    case FileFormat::kPacked:
+      break;
+  }
+  return description.tuned_for.empty() ? "packed" : fmt::format("packed for {}", description.tuned_for);
 }
 
 std::string Megabytes(std::uint64_t bytes) {
@@ -138,6 +152,7 @@ std::string DescriptionJson(const ModelDescription& description) {
   WriteString("path", description.path, json);
   WriteString("format", FormatName(description.format), json);
   if (description.gguf_version != 0) WriteUint("gguf_version", description.gguf_version, json);
+  if (!description.tuned_for.empty()) WriteString("tuned_for", description.tuned_for, json);
   json.Key("runs");
   json.Bool(description.config.has_value());
   if (!description.problem.empty()) WriteString("problem", description.problem, json);
@@ -190,8 +205,7 @@ std::string DescriptionJson(const ModelDescription& description) {
 
 std::string DescriptionText(const ModelDescription& description) {
   std::string out = fmt::format("{}\n", description.path);
-  out += description.format == FileFormat::kGguf ? fmt::format("  format     GGUF version {}", description.gguf_version)
-                                                 : std::string("  format     Hugging Face folder");
+  out += fmt::format("  format     {}", FormatText(description));
   std::uint64_t bytes = 0;
   for (const ShardFile& file : description.files) bytes += file.bytes;
   out += fmt::format(", {} file{}, {}\n", description.files.size(), description.files.size() == 1 ? "" : "s",
@@ -218,8 +232,8 @@ std::string DescriptionText(const ModelDescription& description) {
   }
   out += "\ntensors\n";
   for (const TensorDescription& tensor : description.tensors) {
-    out += fmt::format("  {:<32} {:<8} {:<20} {} bytes\n", tensor.name, tensor.type, ShapeText(tensor.shape),
-                       tensor.bytes);
+    out += fmt::format("  {:<32} {:<8} {:<20} {} bytes{}\n", tensor.name, tensor.type, ShapeText(tensor.shape),
+                       tensor.bytes, tensor.panels ? ", panels" : "");
   }
   if (!description.chat_template.empty()) out += fmt::format("\nchat template\n{}\n", description.chat_template);
   return out;

@@ -12,18 +12,24 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/metadata_entry.h"
 #include "model/model_config.h"
+#include "model/packed/packed_model.h"
 #include "model/tensor/weights.h"
+#include "text/tokenizer/tokenizer.h"
 #include "text/tokenizer/tokenizer_spec.h"
+#include "text/tokenizer/tokenizer_tables.h"
 
 namespace loquat::model {
 
-enum class FileFormat : std::uint8_t { kGguf, kHuggingFace };
+enum class FileFormat : std::uint8_t { kGguf, kHuggingFace, kPacked };
 
-// One of the two ways in which files describe a tokenizer, or neither.
+// One of the ways in which files describe a tokenizer, or none.
 struct TokenizerSource {
-  std::optional<text::TokenizerSpec> spec;  // GGUF: from its metadata.
-  std::string tokenizer_json;               // Hugging Face: paths; empty where the file is missing.
+  std::shared_ptr<const text::Tokenizer> ready;  // Packed: its tables lie in the file.
+  text::TokenizerSummary summary;                // Of `ready`.
+  std::optional<text::TokenizerSpec> spec;       // GGUF: from its metadata.
+  std::string tokenizer_json;                    // Hugging Face: paths; empty where the file is missing.
   std::string tokenizer_config_json;
 };
 
@@ -32,17 +38,11 @@ struct ShardFile {
   std::uint64_t bytes = 0;
 };
 
-// What a file says about itself, for people: arrays and long strings are shortened.
-struct MetadataEntry {
-  std::string key;
-  std::string type;  // "uint32", "array of string".
-  std::string value;
-};
-
 struct ModelFiles {
   std::string path;  // As given.
   FileFormat format = FileFormat::kGguf;
   std::uint32_t gguf_version = 0;  // Zero: no GGUF.
+  std::string tuned_for;           // Packed: the instruction set whose order the weights have; empty: none.
   std::vector<ShardFile> files;    // That hold weights.
   std::vector<MetadataEntry> metadata;
   ModelConfig config;
@@ -51,9 +51,10 @@ struct ModelFiles {
   std::string chat_template;  // Jinja; may be empty.
 };
 
-// `path`: a .gguf file (any part of a split one) or a Hugging Face folder. Errors name file and place:
-// kInvalidArgument, no model file; kNotFound; kDataLoss, damaged or contradictory; kUnimplemented, an architecture, a
-// type or a feature that is not supported, with those that are.
-base::Result<ModelFiles> OpenModel(const std::string& path);
+// `path`: a .gguf file (any part of a split one), a Hugging Face folder or a packed file. Errors name file and place:
+// kInvalidArgument, no model file, or options that its format cannot keep; kNotFound; kDataLoss, damaged or
+// contradictory; kUnimplemented, an architecture, a type or a feature that is not supported, with those that are.
+// Options other than the default are for packed files alone.
+base::Result<ModelFiles> OpenModel(const std::string& path, const PackedOptions& options = {});
 
 }  // namespace loquat::model

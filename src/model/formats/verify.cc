@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include "base/json_writer.h"
+#include "kernels/interleave.h"
 
 namespace loquat::model {
 namespace {
@@ -65,28 +67,56 @@ class Verifier {
     for (const Tensor& tensor : weights_.tensors()) {
       ++report_.tensors;
       report_.weights += tensor.elements();
-      const std::uint64_t block = kernels::LayoutOf(tensor.type).block_bytes;
-      const std::uint64_t step = kStepBytes / block * block;
-      for (std::uint64_t at = 0; at < tensor.bytes.size(); at += step) {
-        const std::uint64_t end = std::min<std::uint64_t>(at + step, tensor.bytes.size());
-        CheckBlocks(tensor, at, end);
-        report_.bytes += end - at;
-        if (progress_ && !progress_(report_.bytes, total_)) return base::Cancelled("verification was stopped");
-      }
+      LOQUAT_TRY(tensor.order == kernels::RowOrder::kRows ? RunRows(tensor) : RunPanels(tensor));
     }
     return std::move(report_);
   }
 
  private:
-  void CheckBlocks(const Tensor& tensor, std::uint64_t begin, std::uint64_t end) {
+  base::Status RunRows(const Tensor& tensor) {
+    const std::uint64_t block = kernels::LayoutOf(tensor.type).block_bytes;
+    const std::uint64_t step = kStepBytes / block * block;
+    for (std::uint64_t at = 0; at < tensor.bytes.size(); at += step) {
+      const std::uint64_t end = std::min<std::uint64_t>(at + step, tensor.bytes.size());
+      CheckBlocks(tensor, tensor.bytes.subspan(at, end - at), at);
+      LOQUAT_TRY(Report(end - at));
+    }
+    return {};
+  }
+
+  // Panel by panel, as rows: what a fault names is where it stands among those.
+  base::Status RunPanels(const Tensor& tensor) {
+    const kernels::Matrix matrix = tensor.matrix();
+    const std::uint64_t panel_bytes = kernels::PanelBytes(matrix.type, matrix.cols);
+    std::vector<std::byte> rows(kernels::kInterleavedRows * matrix.row_bytes());
+    for (std::size_t row = 0; row < matrix.rows; row += kernels::kInterleavedRows) {
+      kernels::Matrix panel = matrix;
+      panel.data = tensor.bytes.data() + row / kernels::kInterleavedRows * panel_bytes;
+      panel.rows = std::min(kernels::kInterleavedRows, matrix.rows - row);
+      kernels::DeinterleavePanels(panel, 0, 1, rows.data());
+      const std::span<const std::byte> all(rows);
+      CheckBlocks(tensor, all.first(panel.rows * matrix.row_bytes()), row * matrix.row_bytes());
+      LOQUAT_TRY(Report(panel_bytes));
+    }
+    return {};
+  }
+
+  base::Status Report(std::uint64_t bytes) {
+    report_.bytes += bytes;
+    if (progress_ && !progress_(report_.bytes, total_)) return base::Cancelled("verification was stopped");
+    return {};
+  }
+
+  // `bytes` of the tensor in rows, from `first` on.
+  void CheckBlocks(const Tensor& tensor, std::span<const std::byte> bytes, std::uint64_t first) {
     const kernels::WeightLayout& layout = kernels::LayoutOf(tensor.type);
     const BlockScales scales = ScalesOf(tensor.type);
     // Every byte is read, so that a bad sector shows here and not under load.
     unsigned sum = 0;
-    for (const std::byte byte : tensor.bytes.subspan(begin, end - begin)) sum += std::to_integer<unsigned>(byte);
+    for (const std::byte byte : bytes) sum += std::to_integer<unsigned>(byte);
     checksum_ += sum;
-    for (std::uint64_t at = begin; at < end; at += layout.block_bytes) {
-      const std::byte* block = tensor.bytes.data() + at;
+    for (std::uint64_t at = first; at < first + bytes.size(); at += layout.block_bytes) {
+      const std::byte* block = bytes.data() + (at - first);
       const std::uint64_t element = at / layout.block_bytes * layout.block_weights;
       if (scales.count == 0) {
         if (!IsFinite(tensor.type, block)) AddFault(tensor, element, at, "is not finite");

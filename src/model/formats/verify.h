@@ -19,7 +19,7 @@ inline constexpr std::size_t kVerifyFaultsMax = 20;  // Reported; all are counte
 struct VerifyFault {
   std::string tensor;
   std::uint64_t element = 0;  // Index of the first weight that it spoils, row by row.
-  std::uint64_t byte = 0;     // In the tensor.
+  std::uint64_t byte = 0;     // In the tensor, as it lies in rows.
   std::string what;           // "is not finite", "the scale of its block is not finite".
 };
 

@@ -1,8 +1,19 @@
 #include "model/tensor/weights.h"
 
 #include "base/check.h"
+#include "kernels/interleave.h"
+#include "model/tensor/layout.h"
 
 namespace loquat::model {
+namespace {
+
+// A number near the end of the range stays as it is: no tensor is that large.
+std::uint64_t RoundedUp(std::uint64_t number, std::uint64_t step) {
+  const std::uint64_t below = number / step * step;
+  return below == number || below + step < below ? number : below + step;
+}
+
+}  // namespace
 
 std::uint64_t Tensor::elements() const {
   std::uint64_t product = 1;
@@ -15,7 +26,21 @@ kernels::Matrix Tensor::matrix() const {
   return {.data = bytes.data(),
           .rows = static_cast<std::size_t>(shape.size() == 2 ? shape.front() : 1),
           .cols = static_cast<std::size_t>(shape.back()),
-          .type = type};
+          .type = type,
+          .order = order};
+}
+
+base::Result<std::uint64_t> Tensor::bytes_expected() const {
+  if (order == kernels::RowOrder::kRows) return TensorBytes(shape, type);
+  if (!kernels::Interleaves(type) || shape.size() != 2) {
+    return base::DataLoss("only matrices of f32, f16, bf16, q8_0 and q4_0 lie in panels");
+  }
+  // As if every row were there and whole: what panels take is this at least, and little more.
+  const std::uint64_t rows = RoundedUp(shape.front(), kernels::kInterleavedRows);
+  const std::uint64_t cols = RoundedUp(shape.back(), kernels::kInterleavedColumns);
+  const std::uint64_t whole[] = {rows, cols};
+  LOQUAT_TRY(TensorBytes(shape, type));
+  return TensorBytes(whole, type);
 }
 
 }  // namespace loquat::model

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "kernels/thread_team.h"
 #include "kernels/weight_type.h"
 
 namespace loquat::model {
@@ -21,11 +22,15 @@ struct Tensor {
   std::string name;  // The architecture's own name in GGUF's scheme: "blk.0.attn_q.weight".
   kernels::WeightType type = kernels::WeightType::kF32;
   std::vector<std::uint64_t> shape;  // Outermost first, as NumPy writes it: [rows, cols] of a matrix.
-  std::span<const std::byte> bytes;  // Exactly as many as shape and type say.
+  std::span<const std::byte> bytes;  // Exactly as many as shape, type and order say.
+  kernels::RowOrder order = kernels::RowOrder::kRows;
 
   std::uint64_t elements() const;
   // A view as matrix. REQUIRES: two dimensions, or one (a single row).
   kernels::Matrix matrix() const;
+  // How many bytes there are to be. Errors as TensorBytes (layout.h); also for an order that the type or a tensor of so
+  // many dimensions cannot have.
+  base::Result<std::uint64_t> bytes_expected() const;
 };
 
 class Weights {
@@ -39,6 +44,12 @@ class Weights {
   virtual const Tensor* Find(std::string_view name) const = 0;  // Null: not there.
   // A hint: these bytes of a tensor will hardly be read again. What they are does not change.
   virtual void Forget(std::span<const std::byte> bytes) const { (void)bytes; }
+  // That the bytes are what their maker wrote, where the file says what that was: reads those of which it is not known
+  // yet, computing on `team`, and costs nothing once all are known. kDataLoss names the damaged part.
+  virtual base::Status Check(kernels::ThreadTeam& team) const {
+    (void)team;
+    return {};
+  }
 };
 
 }  // namespace loquat::model

@@ -11,7 +11,6 @@
 namespace loquat::text {
 namespace {
 
-constexpr std::size_t kFanOut = 257;
 // After so many places that do not fit, what lies before is nearly full for as many children: later searches for them
 // begin where this one ends. What they leave free, nodes of one child fill.
 constexpr std::size_t kPlacesBeforeMovingOn = 256;
@@ -37,12 +36,15 @@ class ByteTrieBuilder {
       Place(work, stack);
     }
     trie_.empty_ = entries_.empty();
-    trie_.nodes_.resize(last_base_ + kFanOut + 1);
-    trie_.nodes_.shrink_to_fit();
+    nodes_.resize(last_base_ + kFanOut + 1);
+    nodes_.shrink_to_fit();
+    trie_.nodes_ = Table<ByteTrie::Node>(std::move(nodes_));
     return std::move(trie_);
   }
 
  private:
+  static constexpr std::size_t kFanOut = ByteTrie::kFanOut;
+
   // The entries [begin, end) share `depth` bytes, which lead to `node`.
   struct Work {
     std::uint32_t node;
@@ -57,12 +59,12 @@ class ByteTrieBuilder {
     if (size <= used_.size()) return;
     const std::size_t grown = std::max(size, used_.size() * 3 / 2);
     used_.resize(grown);
-    trie_.nodes_.resize(grown);
+    nodes_.resize(grown);
   }
 
   void Place(const Work& work, std::vector<Work>& stack) {
     std::size_t begin = work.begin;
-    if (entries_[begin].key.size() == work.depth) trie_.nodes_[work.node].value = entries_[begin++].value;
+    if (entries_[begin].key.size() == work.depth) nodes_[work.node].value = entries_[begin++].value;
     children_.clear();
     for (std::size_t i = begin; i < work.end; ++i) {
       const auto byte = static_cast<unsigned char>(entries_[i].key[work.depth]);
@@ -72,11 +74,11 @@ class ByteTrieBuilder {
     if (children_.empty()) return;  // base 0 is the root's neighbourhood: a leaf's children are nobody's.
     const std::uint32_t base = FindBase();
     last_base_ = std::max(last_base_, base);
-    trie_.nodes_[work.node].base = base;
+    nodes_[work.node].base = base;
     for (const Child& child : children_) {
       const std::uint32_t node = base + child.byte + 1;
       used_[node] = true;
-      trie_.nodes_[node].parent = work.node;
+      nodes_[node].parent = work.node;
       stack.push_back({node, child.begin, child.end, work.depth + 1});
     }
   }
@@ -102,6 +104,7 @@ class ByteTrieBuilder {
 
   std::vector<ByteTrie::Entry> entries_;
   ByteTrie trie_;
+  std::vector<ByteTrie::Node> nodes_ = std::vector<ByteTrie::Node>(kFanOut);
   std::vector<bool> used_;
   std::vector<Child> children_;
   std::array<std::size_t, 9> starts_ = {1, 1, 1, 1, 1, 1, 1, 1, 1};  // Of the search for 1, 2, 3-4, 5-8, … 256 places.

@@ -4,10 +4,13 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
+
+#include "text/tokenizer/table.h"
 
 namespace loquat::text {
 
@@ -43,6 +46,22 @@ class ByteTrie {
   Match Longest(std::string_view text) const;
 
   bool empty() const { return empty_; }
+
+  // Its binary form; the trie that is read is a view of the bytes.
+  static constexpr std::size_t kNodesMax = std::size_t{1} << 30;
+  template <typename Flat, typename Trie>
+  static void Fields(Flat& flat, Trie& trie) {
+    flat.Flag(trie.empty_);
+    TableField(flat, trie.nodes_, kNodesMax);
+  }
+  // That no walk leaves the nodes, and that values are below `count`: asked of what was read.
+  bool Sound(std::size_t count) const {
+    const auto inside = [&](const Node& node) {
+      return node.base < nodes_.size() && nodes_.size() - node.base >= kFanOut && node.value >= kNone &&
+             node.value < static_cast<std::int64_t>(count);
+    };
+    return !nodes_.empty() && std::ranges::all_of(nodes_.view(), inside);
+  }
   std::size_t bytes() const { return nodes_.size() * sizeof(Node); }
 
  private:
@@ -53,8 +72,10 @@ class ByteTrie {
     std::int32_t value = kNone;
   };
 
+  static constexpr std::size_t kFanOut = 257;  // What is at base, and its children.
+
   // Has kFanOut nodes past the last base, so that Next needs no check of bounds.
-  std::vector<Node> nodes_ = std::vector<Node>(257);
+  Table<Node> nodes_ = Table<Node>(std::vector<Node>(kFanOut));
   bool empty_ = true;
 };
 

@@ -11,7 +11,7 @@
 namespace loquat::text {
 namespace {
 
-constexpr std::size_t kMergesMax = std::size_t{1} << 23;
+constexpr std::size_t kMergesMax = WordTables::kMergesMax;
 
 base::Result<MergeTable> ReadMerges(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
   if (spec.merges.size() > kMergesMax) {
@@ -45,12 +45,12 @@ base::Result<MergeTable> ReadMerges(const TokenizerSpec& spec, const Vocabulary&
 
 class MergeModel final : public WordModel {
  public:
-  MergeModel(const TokenizerSpec& spec, const Vocabulary& vocabulary, MergeTable table)
+  MergeModel(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables tables)
       : vocabulary_(vocabulary),
-        table_(std::move(table)),
+        table_(std::move(tables.merges)),
         byte_level_(spec.kind == TokenizerKind::kByteLevelBpe),
         ignore_merges_(spec.ignore_merges),
-        words_stand_apart_(!byte_level_ && !spec.ignore_merges && WordsStandApart(vocabulary)),
+        words_stand_apart_(tables.words_stand_apart),
         unknown_{.byte_fallback = spec.byte_fallback, .fuse = spec.fuse_unknown} {}
 
   void Encode(std::string_view word, ModelScratch& scratch, std::vector<TokenId>& out) const override {
@@ -108,9 +108,16 @@ class MergeModel final : public WordModel {
 
 }  // namespace
 
-base::Result<std::unique_ptr<const WordModel>> MakeMergeModel(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
-  LOQUAT_ASSIGN(MergeTable table, ReadMerges(spec, vocabulary));
-  return std::unique_ptr<const WordModel>(std::make_unique<MergeModel>(spec, vocabulary, std::move(table)));
+base::Status BuildMergeTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables) {
+  LOQUAT_ASSIGN(tables.merges, ReadMerges(spec, vocabulary));
+  const bool byte_level = spec.kind == TokenizerKind::kByteLevelBpe;
+  tables.words_stand_apart = !byte_level && !spec.ignore_merges && WordsStandApart(vocabulary);
+  return {};
+}
+
+std::unique_ptr<const WordModel> MakeMergeModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                WordTables tables) {
+  return std::make_unique<MergeModel>(spec, vocabulary, std::move(tables));
 }
 
 }  // namespace loquat::text

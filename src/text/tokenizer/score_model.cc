@@ -15,19 +15,12 @@ namespace {
 
 class ScoreModel final : public WordModel {
  public:
-  ScoreModel(const TokenizerSpec& spec, const Vocabulary& vocabulary)
+  ScoreModel(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables tables)
       : vocabulary_(vocabulary),
-        scores_(spec.scores),
-        words_stand_apart_(WordsStandApart(vocabulary)),
-        unknown_{.byte_fallback = spec.byte_fallback, .fuse = spec.fuse_unknown} {
-    std::vector<ByteTrie::Entry> user_defined;
-    for (TokenId id = 0; vocabulary.Has(id); ++id) {
-      if (vocabulary.IsText(id) && vocabulary.Kind(id) == TokenKindInVocabulary::kUserDefined) {
-        user_defined.push_back({vocabulary.Stored(id), id});
-      }
-    }
-    user_defined_ = ByteTrie::Build(std::move(user_defined));
-  }
+        scores_(std::move(tables.scores)),
+        words_stand_apart_(tables.words_stand_apart),
+        unknown_{.byte_fallback = spec.byte_fallback, .fuse = spec.fuse_unknown},
+        user_defined_(std::move(tables.trie)) {}
 
   void Encode(std::string_view word, ModelScratch& scratch, std::vector<TokenId>& out) const override {
     UnknownAppender appender(vocabulary_, unknown_, out);
@@ -129,20 +122,34 @@ class ScoreModel final : public WordModel {
   }
 
   const Vocabulary& vocabulary_;
-  const std::vector<float> scores_;
+  const Table<float> scores_;
   const bool words_stand_apart_;
   const UnknownRule unknown_;
-  ByteTrie user_defined_;
+  const ByteTrie user_defined_;
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<const WordModel>> MakeScoreModel(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
+base::Status BuildScoreTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables) {
   if (spec.scores.size() != vocabulary.size()) {
     return base::InvalidArgument(
         fmt::format("the tokenizer has {} tokens and {} scores", vocabulary.size(), spec.scores.size()));
   }
-  return std::unique_ptr<const WordModel>(std::make_unique<ScoreModel>(spec, vocabulary));
+  tables.scores = Table<float>(spec.scores);
+  tables.words_stand_apart = WordsStandApart(vocabulary);
+  std::vector<ByteTrie::Entry> user_defined;
+  for (TokenId id = 0; vocabulary.Has(id); ++id) {
+    if (vocabulary.IsText(id) && vocabulary.Kind(id) == TokenKindInVocabulary::kUserDefined) {
+      user_defined.push_back({vocabulary.Stored(id), id});
+    }
+  }
+  tables.trie = ByteTrie::Build(std::move(user_defined));
+  return {};
+}
+
+std::unique_ptr<const WordModel> MakeScoreModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                WordTables tables) {
+  return std::make_unique<ScoreModel>(spec, vocabulary, std::move(tables));
 }
 
 }  // namespace loquat::text

@@ -70,6 +70,10 @@ class Tokenizer {
 
   // kInvalidArgument says what in the spec is wrong.
   static base::Result<std::shared_ptr<const Tokenizer>> Create(TokenizerSpec spec);
+  // Of tables that are built already, and a spec whose lists of tokens, scores, kinds and merges are not looked at.
+  // `owner` keeps what the tables are views of. REQUIRES: vocabulary and tables belong together (CheckWordTables).
+  static base::Result<std::shared_ptr<const Tokenizer>> Assemble(TokenizerSpec spec, Vocabulary vocabulary,
+                                                                 WordTables tables, std::shared_ptr<const void> owner);
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
   ~Tokenizer();
@@ -129,6 +133,7 @@ class Tokenizer {
   base::Status EncodeWords(std::string_view text, bool first, EncodeWorkspace& workspace,
                            std::vector<TokenId>& out) const;
 
+  std::shared_ptr<const void> owner_;  // Of what the tables are views of; outlives them.
   TokenizerKind kind_ = TokenizerKind::kByteLevelBpe;
   Vocabulary vocabulary_;
   TextNormalizer normalizer_;

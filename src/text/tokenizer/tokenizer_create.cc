@@ -106,13 +106,22 @@ base::Status Tokenizer::SetSpecials(const TokenizerSpec& spec) {
 }
 
 base::Result<std::shared_ptr<const Tokenizer>> Tokenizer::Create(TokenizerSpec spec) {
+  LOQUAT_ASSIGN(Vocabulary vocabulary, Vocabulary::Build(spec));
+  LOQUAT_ASSIGN(WordTables tables, BuildWordTables(spec, vocabulary));
+  return Assemble(std::move(spec), std::move(vocabulary), std::move(tables), nullptr);
+}
+
+base::Result<std::shared_ptr<const Tokenizer>> Tokenizer::Assemble(TokenizerSpec spec, Vocabulary vocabulary,
+                                                                   WordTables tables,
+                                                                   std::shared_ptr<const void> owner) {
   const std::shared_ptr<Tokenizer> made(new Tokenizer());
+  made->owner_ = std::move(owner);
   made->kind_ = spec.kind;
   made->repairs_text_ = spec.kind != TokenizerKind::kByteLevelBpe && spec.normalizers.has_value();
-  LOQUAT_ASSIGN(made->vocabulary_, Vocabulary::Build(spec));
+  made->vocabulary_ = std::move(vocabulary);
   LOQUAT_ASSIGN(made->normalizer_, TextNormalizer::Create(spec, made->vocabulary_));
   LOQUAT_ASSIGN(made->pre_tokenizer_, PreTokenizer::Create(spec));
-  LOQUAT_ASSIGN(made->model_, MakeWordModel(spec, made->vocabulary_));
+  made->model_ = MakeWordModel(spec, made->vocabulary_, std::move(tables));
   LOQUAT_TRY(made->SetTemplates(spec));
   LOQUAT_TRY(made->SetSpecials(spec));
   made->bos_ = spec.bos;

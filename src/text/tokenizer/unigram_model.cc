@@ -20,25 +20,13 @@ constexpr double kUserDefinedDiscount = 0.1;
 
 class UnigramModel final : public WordModel {
  public:
-  UnigramModel(const TokenizerSpec& spec, const Vocabulary& vocabulary)
+  UnigramModel(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables tables)
       : vocabulary_(vocabulary),
-        scores_(spec.scores),
-        unknown_{.byte_fallback = spec.byte_fallback, .fuse = spec.fuse_unknown} {
-    std::vector<ByteTrie::Entry> entries;
-    float lowest = std::numeric_limits<float>::max(), highest = std::numeric_limits<float>::lowest();
-    for (TokenId id = 0; vocabulary.Has(id); ++id) {
-      if (vocabulary.Kind(id) == TokenKindInVocabulary::kNormal) {
-        lowest = std::min(lowest, scores_[static_cast<std::size_t>(id)]);
-        highest = std::max(highest, scores_[static_cast<std::size_t>(id)]);
-      }
-      if (vocabulary.IsText(id) && vocabulary.Kind(id) != TokenKindInVocabulary::kUnused) {
-        entries.push_back({vocabulary.Stored(id), id});
-      }
-    }
-    trie_ = ByteTrie::Build(std::move(entries));
-    unknown_score_ = static_cast<float>(lowest - kUnknownPenalty);
-    highest_ = highest;
-  }
+        scores_(std::move(tables.scores)),
+        unknown_{.byte_fallback = spec.byte_fallback, .fuse = spec.fuse_unknown},
+        trie_(std::move(tables.trie)),
+        unknown_score_(static_cast<float>(tables.lowest_score - kUnknownPenalty)),
+        highest_(tables.highest_score) {}
 
   void Encode(std::string_view word, ModelScratch& scratch, std::vector<TokenId>& out) const override {
     std::vector<ModelScratch::Best>& best = scratch.best;
@@ -96,17 +84,16 @@ class UnigramModel final : public WordModel {
   }
 
   const Vocabulary& vocabulary_;
-  const std::vector<float> scores_;
+  const Table<float> scores_;
   const UnknownRule unknown_;
-  ByteTrie trie_;
-  float unknown_score_ = 0;
-  float highest_ = 0;
+  const ByteTrie trie_;
+  const float unknown_score_;
+  const float highest_;
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<const WordModel>> MakeUnigramModel(const TokenizerSpec& spec,
-                                                                const Vocabulary& vocabulary) {
+base::Status BuildUnigramTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables) {
   if (spec.scores.size() != vocabulary.size()) {
     return base::InvalidArgument(
         fmt::format("the tokenizer has {} tokens and {} scores", vocabulary.size(), spec.scores.size()));
@@ -116,7 +103,27 @@ base::Result<std::unique_ptr<const WordModel>> MakeUnigramModel(const TokenizerS
     return base::InvalidArgument(
         fmt::format("the score of token {} is not a finite number", bad - spec.scores.begin()));
   }
-  return std::unique_ptr<const WordModel>(std::make_unique<UnigramModel>(spec, vocabulary));
+  tables.scores = Table<float>(spec.scores);
+  std::vector<ByteTrie::Entry> entries;
+  tables.lowest_score = std::numeric_limits<float>::max();
+  tables.highest_score = std::numeric_limits<float>::lowest();
+  for (TokenId id = 0; vocabulary.Has(id); ++id) {
+    const float score = tables.scores[static_cast<std::size_t>(id)];
+    if (vocabulary.Kind(id) == TokenKindInVocabulary::kNormal) {
+      tables.lowest_score = std::min(tables.lowest_score, score);
+      tables.highest_score = std::max(tables.highest_score, score);
+    }
+    if (vocabulary.IsText(id) && vocabulary.Kind(id) != TokenKindInVocabulary::kUnused) {
+      entries.push_back({vocabulary.Stored(id), id});
+    }
+  }
+  tables.trie = ByteTrie::Build(std::move(entries));
+  return {};
+}
+
+std::unique_ptr<const WordModel> MakeUnigramModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                  WordTables tables) {
+  return std::make_unique<UnigramModel>(spec, vocabulary, std::move(tables));
 }
 
 }  // namespace loquat::text

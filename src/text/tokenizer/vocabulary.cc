@@ -77,14 +77,11 @@ base::Result<Vocabulary> Vocabulary::Build(const TokenizerSpec& spec) {
   const std::size_t count = spec.tokens.size();
   vocabulary.byte_level_ = spec.kind == TokenizerKind::kByteLevelBpe;
   vocabulary.byte_tokens_.fill(kNone);
-  vocabulary.kinds_ = spec.kinds;
-  vocabulary.kinds_.resize(count, TokenKind::kNormal);
-  vocabulary.special_.resize(count);
-  vocabulary.added_.resize(count);
-  vocabulary.continues_.resize(count);
+  vocabulary.traits_.Resize(count);
+  for (std::size_t id = 0; id < spec.kinds.size(); ++id) vocabulary.traits_.At(id).kind = spec.kinds[id];
   if (spec.unknown) {
     vocabulary.unknown_ = *spec.unknown;
-    vocabulary.kinds_[static_cast<std::size_t>(*spec.unknown)] = TokenKind::kUnknown;
+    vocabulary.traits_.At(static_cast<std::size_t>(*spec.unknown)).kind = TokenKind::kUnknown;
   }
   LOQUAT_TRY(vocabulary.AddSpecials(spec));
   std::string buffer;
@@ -97,30 +94,31 @@ base::Result<Vocabulary> Vocabulary::Build(const TokenizerSpec& spec) {
 
 base::Status Vocabulary::AddSpecials(const TokenizerSpec& spec) {
   for (const SpecialToken& token : spec.specials) {
-    if (token.id < 0 || static_cast<std::size_t>(token.id) >= kinds_.size()) {
+    if (token.id < 0 || static_cast<std::size_t>(token.id) >= traits_.size()) {
       return base::InvalidArgument(fmt::format("the special token '{}' has the id {}, but the tokens end before {}",
-                                               token.content, token.id, kinds_.size()));
+                                               token.content, token.id, traits_.size()));
     }
     const auto id = static_cast<std::size_t>(token.id);
-    added_[id] = true;
-    special_[id] = token.special;
-    others_.try_emplace(token.content, token.id);
+    traits_.At(id).added = 1;
+    traits_.At(id).special = token.special ? 1 : 0;
+    others_.emplace_back(token.content, token.id);
   }
   return {};
 }
 
 void Vocabulary::AddToken(const TokenizerSpec& spec, TokenId id, const std::string& stored, std::string& buffer) {
-  const auto at = static_cast<std::size_t>(id);
   stored_.Add(stored);
-  TokenKind& kind = kinds_[at];
+  Traits& traits = traits_.At(static_cast<std::size_t>(id));
+  TokenKind& kind = traits.kind;
+  const bool added = traits.added != 0;
   buffer.clear();
   const bool sentence_piece = spec.kind == TokenizerKind::kSentencePieceBpe || spec.kind == TokenizerKind::kUnigram;
-  if (sentence_piece && kind == TokenKind::kNormal && spec.byte_fallback && !added_[at] && ByteOfToken(stored)) {
+  if (sentence_piece && kind == TokenKind::kNormal && spec.byte_fallback && !added && ByteOfToken(stored)) {
     kind = TokenKind::kByte;
   }
-  if (kind == TokenKind::kControl || kind == TokenKind::kUnknown) special_[at] = true;
+  if (kind == TokenKind::kControl || kind == TokenKind::kUnknown) traits.special = 1;
   const auto byte = kind == TokenKind::kByte ? ByteOfToken(stored) : std::nullopt;
-  if (added_[at] || kind == TokenKind::kControl || kind == TokenKind::kUnknown) {
+  if (added || kind == TokenKind::kControl || kind == TokenKind::kUnknown) {
     buffer = stored;
   } else if (byte) {
     buffer.push_back(static_cast<char>(*byte));
@@ -130,9 +128,10 @@ void Vocabulary::AddToken(const TokenizerSpec& spec, TokenId id, const std::stri
   } else if (sentence_piece) {
     AppendWithSpaces(stored, buffer);
   } else {
-    continues_[at] = !spec.continuing_prefix.empty() && stored.starts_with(spec.continuing_prefix) &&
-                     stored.size() > spec.continuing_prefix.size();
-    buffer.append(stored, continues_[at] ? spec.continuing_prefix.size() : 0);
+    const bool continues = !spec.continuing_prefix.empty() && stored.starts_with(spec.continuing_prefix) &&
+                           stored.size() > spec.continuing_prefix.size();
+    traits.continues = continues ? 1 : 0;
+    buffer.append(stored, continues ? spec.continuing_prefix.size() : 0);
   }
   bytes_.Add(buffer);
 }
@@ -152,9 +151,10 @@ void Vocabulary::Index() {
     if (IsText(id) && (!byte_level_ || AppendByteLevelDecoded(Stored(id), decoded))) {
       by_text_.Add(byte_level_ ? bytes_ : stored_, id);
     } else {
-      others_.try_emplace(std::string(Stored(id)), id);
+      others_.emplace_back(std::string(Stored(id)), id);
     }
   }
+  IndexOthers();
   if (!byte_level_) return;
   for (unsigned byte = 0; byte < 256; ++byte) {
     const char text = static_cast<char>(byte);
@@ -162,12 +162,33 @@ void Vocabulary::Index() {
   }
 }
 
+void Vocabulary::IndexOthers() {
+  others_.shrink_to_fit();
+  other_ids_.reserve(others_.size());
+  for (const auto& [text, id] : others_) other_ids_.try_emplace(text, id);
+}
+
+bool Vocabulary::Sound() const {
+  const auto exists = [this](TokenId id) { return id == kNone || Has(id); };
+  const auto known = [](const Traits& traits) { return traits.kind <= TokenKind::kByte; };
+  return size() > 0 && bytes_.size() == size() && traits_.size() == size() && stored_.Sound() && bytes_.Sound() &&
+         std::ranges::all_of(traits_.view(), known) && by_text_.Sound(size()) &&
+         std::ranges::all_of(others_, [this](const auto& other) { return Has(other.second); }) &&
+         std::ranges::all_of(byte_tokens_, exists) && exists(unknown_);
+}
+
+base::Status Vocabulary::Finish() {
+  if (!Sound()) return base::InvalidArgument("the tables of the vocabulary contradict each other");
+  IndexOthers();
+  return {};
+}
+
 bool Vocabulary::has_all_bytes() const {
   return std::ranges::find(byte_tokens_, kNone) == byte_tokens_.end();
 }
 
 TokenId Vocabulary::IdOf(std::string_view stored) const {
-  if (const auto it = others_.find(stored); it != others_.end()) return it->second;
+  if (const auto it = other_ids_.find(stored); it != other_ids_.end()) return it->second;
   if (!byte_level_) return FindText(stored);
   std::string bytes;
   return AppendByteLevelDecoded(stored, bytes) ? FindText(bytes) : kNone;

@@ -6,10 +6,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -37,13 +37,13 @@ class Vocabulary {
   // REQUIRES of all that take an id: Has(id).
   std::string_view Stored(TokenId id) const { return stored_[id]; }
   std::string_view Bytes(TokenId id) const { return bytes_[id]; }
-  TokenKindInVocabulary Kind(TokenId id) const { return kinds_[static_cast<std::size_t>(id)]; }
+  TokenKindInVocabulary Kind(TokenId id) const { return traits_[static_cast<std::size_t>(id)].kind; }
   // Left out when decoding without special tokens.
-  bool IsSpecial(TokenId id) const { return special_[static_cast<std::size_t>(id)]; }
+  bool IsSpecial(TokenId id) const { return traits_[static_cast<std::size_t>(id)].special != 0; }
   // Found in text before anything else.
-  bool IsAdded(TokenId id) const { return added_[static_cast<std::size_t>(id)]; }
+  bool IsAdded(TokenId id) const { return traits_[static_cast<std::size_t>(id)].added != 0; }
   // kWordPiece: goes on with the word before it.
-  bool Continues(TokenId id) const { return continues_[static_cast<std::size_t>(id)]; }
+  bool Continues(TokenId id) const { return traits_[static_cast<std::size_t>(id)].continues != 0; }
 
   // The token stored as this, or kNone.
   TokenId IdOf(std::string_view stored) const;
@@ -59,16 +59,43 @@ class Vocabulary {
   bool has_all_bytes() const;
   TokenId unknown() const { return unknown_; }
 
+  // Its binary form; the vocabulary that is read is a view of the bytes.
+  template <typename Flat, typename Words>
+  static void Fields(Flat& flat, Words& words) {
+    StringPool::Fields(flat, words.stored_, kTokensMax);
+    StringPool::Fields(flat, words.bytes_, kTokensMax);
+    TableField(flat, words.traits_, kTokensMax);
+    TokenIndex::Fields(flat, words.by_text_, kTokensMax);
+    flat.Items(words.others_, kTokensMax + kOthersMax, [&](auto& other) {
+      flat.Text(other.first, kOtherBytesMax);
+      flat.Number(other.second);
+    });
+    for (auto& id : words.byte_tokens_) flat.Number(id);
+    flat.Number(words.unknown_);
+    flat.Flag(words.byte_level_);
+  }
+  // Makes what was read ready for use. kInvalidArgument: its tables contradict each other.
+  base::Status Finish();
+
  private:
+  struct Traits {
+    TokenKindInVocabulary kind = TokenKindInVocabulary::kNormal;
+    std::uint8_t special = 0, added = 0, continues = 0;  // 0 or 1.
+  };
+  static constexpr std::size_t kOthersMax = std::size_t{1} << 16;  // Special tokens under another text.
+  static constexpr std::size_t kOtherBytesMax = std::size_t{1} << 16;
+
+  bool Sound() const;
+  void IndexOthers();
   void AddToken(const TokenizerSpec& spec, TokenId id, const std::string& stored, std::string& buffer);
   base::Status AddSpecials(const TokenizerSpec& spec);
   void Index();
 
   StringPool stored_, bytes_;
-  std::vector<TokenKindInVocabulary> kinds_;
-  std::vector<bool> special_, added_, continues_;
+  Table<Traits> traits_;
   TokenIndex by_text_;
-  std::unordered_map<std::string, TokenId, base::StringHash, std::equal_to<>> others_;  // Not found by text.
+  std::vector<std::pair<std::string, TokenId>> others_;  // Not found by text; of equal ones the first counts.
+  std::unordered_map<std::string_view, TokenId, base::StringHash> other_ids_;  // Views of others_.
   std::array<TokenId, 256> byte_tokens_{};
   TokenId unknown_ = kNone;
   bool byte_level_ = false;

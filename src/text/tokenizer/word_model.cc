@@ -1,19 +1,55 @@
 #include "text/tokenizer/word_model.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace loquat::text {
 
-base::Result<std::unique_ptr<const WordModel>> MakeWordModel(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
+base::Result<WordTables> BuildWordTables(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
+  WordTables tables;
   switch (spec.kind) {
     case TokenizerKind::kByteLevelBpe:
-      return MakeMergeModel(spec, vocabulary);
+      LOQUAT_TRY(BuildMergeTables(spec, vocabulary, tables));
+      break;
     case TokenizerKind::kSentencePieceBpe:
-      return spec.scores.empty() ? MakeMergeModel(spec, vocabulary) : MakeScoreModel(spec, vocabulary);
+      LOQUAT_TRY(spec.scores.empty() ? BuildMergeTables(spec, vocabulary, tables)
+                                     : BuildScoreTables(spec, vocabulary, tables));
+      break;
     case TokenizerKind::kUnigram:
-      return MakeUnigramModel(spec, vocabulary);
+      LOQUAT_TRY(BuildUnigramTables(spec, vocabulary, tables));
+      break;
     case TokenizerKind::kWordPiece:
-      return MakeWordPieceModel(spec, vocabulary);
+      LOQUAT_TRY(BuildWordPieceTables(spec, vocabulary, tables));
+      break;
   }
-  return base::InvalidArgument("the tokenizer's kind is none that is known");
+  return tables;
+}
+
+base::Status CheckWordTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, const WordTables& tables) {
+  const std::size_t count = vocabulary.size();
+  const bool scored = !tables.scores.empty();
+  const bool sound = tables.merges.Sound(count) && tables.trie.Sound(count) && tables.continuations.Sound(count) &&
+                     (!scored || tables.scores.size() == count) && (scored || spec.kind != TokenizerKind::kUnigram) &&
+                     (spec.kind != TokenizerKind::kWordPiece || vocabulary.unknown() != Vocabulary::kNone) &&
+                     std::ranges::all_of(tables.scores.view(), [](float score) { return std::isfinite(score); });
+  if (sound) return {};
+  return base::InvalidArgument("the tables of the tokenizer's model contradict each other");
+}
+
+std::unique_ptr<const WordModel> MakeWordModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                               WordTables tables) {
+  switch (spec.kind) {
+    case TokenizerKind::kByteLevelBpe:
+      break;
+    case TokenizerKind::kSentencePieceBpe:
+      if (!tables.scores.empty()) return MakeScoreModel(spec, vocabulary, std::move(tables));
+      break;
+    case TokenizerKind::kUnigram:
+      return MakeUnigramModel(spec, vocabulary, std::move(tables));
+    case TokenizerKind::kWordPiece:
+      return MakeWordPieceModel(spec, vocabulary, std::move(tables));
+  }
+  return MakeMergeModel(spec, vocabulary, std::move(tables));
 }
 
 void UnknownAppender::Unknown(std::string_view text) {

@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/tokenizer/byte_trie.h"
 #include "text/tokenizer/merge_table.h"
+#include "text/tokenizer/table.h"
 #include "text/tokenizer/tokenizer_spec.h"
 #include "text/tokenizer/vocabulary.h"
 
@@ -53,17 +55,51 @@ class WordModel {
   virtual void Encode(std::string_view word, ModelScratch& scratch, std::vector<TokenId>& out) const = 0;
 };
 
-// The model of the spec's kind over a vocabulary that was built from it. kInvalidArgument: scores or merges that do not
-// fit the vocabulary.
-base::Result<std::unique_ptr<const WordModel>> MakeWordModel(const TokenizerSpec& spec, const Vocabulary& vocabulary);
+// What a model looks up besides the vocabulary; which of them are empty is its kind's matter. Built from the lists of a
+// spec, or read from a binary form, of which the tables then are views.
+struct WordTables {
+  MergeTable merges;       // kByteLevelBpe, and kSentencePieceBpe without scores.
+  Table<float> scores;     // By id; kSentencePieceBpe, kUnigram.
+  ByteTrie trie;           // User-defined tokens (kSentencePieceBpe), all (kUnigram), beginnings (kWordPiece).
+  ByteTrie continuations;  // kWordPiece.
+  float lowest_score = 0, highest_score = 0;  // Of normal tokens; kUnigram.
+  bool words_stand_apart = false;             // See WordsStandApart; kSentencePieceBpe.
 
-// The parts of it, one a file.
-base::Result<std::unique_ptr<const WordModel>> MakeMergeModel(const TokenizerSpec& spec, const Vocabulary& vocabulary);
-base::Result<std::unique_ptr<const WordModel>> MakeScoreModel(const TokenizerSpec& spec, const Vocabulary& vocabulary);
-base::Result<std::unique_ptr<const WordModel>> MakeUnigramModel(const TokenizerSpec& spec,
-                                                                const Vocabulary& vocabulary);
-base::Result<std::unique_ptr<const WordModel>> MakeWordPieceModel(const TokenizerSpec& spec,
-                                                                  const Vocabulary& vocabulary);
+  static constexpr std::size_t kMergesMax = std::size_t{1} << 23;
+
+  template <typename Flat, typename Tables>
+  static void Fields(Flat& flat, Tables& tables) {
+    MergeTable::Fields(flat, tables.merges, kMergesMax);
+    TableField(flat, tables.scores, Vocabulary::kTokensMax);
+    ByteTrie::Fields(flat, tables.trie);
+    ByteTrie::Fields(flat, tables.continuations);
+    flat.Number(tables.lowest_score);
+    flat.Number(tables.highest_score);
+    flat.Flag(tables.words_stand_apart);
+  }
+};
+
+// kInvalidArgument: scores or merges that do not fit the vocabulary, which was built from the same spec.
+base::Result<WordTables> BuildWordTables(const TokenizerSpec& spec, const Vocabulary& vocabulary);
+// That the tables are such as BuildWordTables may give: asked of what was read.
+base::Status CheckWordTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, const WordTables& tables);
+// The model of the spec's kind over such tables. The spec's own lists are not looked at.
+std::unique_ptr<const WordModel> MakeWordModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                               WordTables tables);
+
+// The parts of these, one a file.
+base::Status BuildMergeTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables);
+base::Status BuildScoreTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables);
+base::Status BuildUnigramTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables);
+base::Status BuildWordPieceTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables);
+std::unique_ptr<const WordModel> MakeMergeModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                WordTables tables);
+std::unique_ptr<const WordModel> MakeScoreModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                WordTables tables);
+std::unique_ptr<const WordModel> MakeUnigramModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                  WordTables tables);
+std::unique_ptr<const WordModel> MakeWordPieceModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                    WordTables tables);
 
 // Appends what stands for text that is no token: its bytes where the vocabulary falls back to bytes, else the unknown
 // token, once for a run of them if `fuse` and the last token stands for text just before; nothing without either.

@@ -11,19 +11,11 @@ namespace {
 
 class WordPieceModel final : public WordModel {
  public:
-  WordPieceModel(const TokenizerSpec& spec, const Vocabulary& vocabulary)
-      : unknown_(vocabulary.unknown()), characters_max_(spec.word_characters_max) {
-    std::vector<ByteTrie::Entry> beginnings, continuations;
-    for (TokenId id = 0; vocabulary.Has(id); ++id) {
-      if (!vocabulary.IsText(id)) continue;
-      // A token such as "##" itself begins a word; one that continues may also stand at the beginning as it is stored.
-      beginnings.push_back({vocabulary.Stored(id), id});
-      if (spec.continuing_prefix.empty()) continuations.push_back({vocabulary.Stored(id), id});
-      if (vocabulary.Continues(id)) continuations.push_back({vocabulary.Bytes(id), id});
-    }
-    beginnings_ = ByteTrie::Build(std::move(beginnings));
-    continuations_ = ByteTrie::Build(std::move(continuations));
-  }
+  WordPieceModel(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables tables)
+      : unknown_(vocabulary.unknown()),
+        characters_max_(spec.word_characters_max),
+        beginnings_(std::move(tables.trie)),
+        continuations_(std::move(tables.continuations)) {}
 
   void Encode(std::string_view word, ModelScratch&, std::vector<TokenId>& out) const override {
     if (word.size() > characters_max_ && base::CountCodePoints(word) > characters_max_) return out.push_back(unknown_);
@@ -42,15 +34,29 @@ class WordPieceModel final : public WordModel {
  private:
   const TokenId unknown_;
   const std::size_t characters_max_;
-  ByteTrie beginnings_, continuations_;
+  const ByteTrie beginnings_, continuations_;
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<const WordModel>> MakeWordPieceModel(const TokenizerSpec& spec,
-                                                                  const Vocabulary& vocabulary) {
+base::Status BuildWordPieceTables(const TokenizerSpec& spec, const Vocabulary& vocabulary, WordTables& tables) {
   if (vocabulary.unknown() == Vocabulary::kNone) return base::InvalidArgument("WordPiece needs an unknown token");
-  return std::unique_ptr<const WordModel>(std::make_unique<WordPieceModel>(spec, vocabulary));
+  std::vector<ByteTrie::Entry> beginnings, continuations;
+  for (TokenId id = 0; vocabulary.Has(id); ++id) {
+    if (!vocabulary.IsText(id)) continue;
+    // A token such as "##" itself begins a word; one that continues may also stand at the beginning as it is stored.
+    beginnings.push_back({vocabulary.Stored(id), id});
+    if (spec.continuing_prefix.empty()) continuations.push_back({vocabulary.Stored(id), id});
+    if (vocabulary.Continues(id)) continuations.push_back({vocabulary.Bytes(id), id});
+  }
+  tables.trie = ByteTrie::Build(std::move(beginnings));
+  tables.continuations = ByteTrie::Build(std::move(continuations));
+  return {};
+}
+
+std::unique_ptr<const WordModel> MakeWordPieceModel(const TokenizerSpec& spec, const Vocabulary& vocabulary,
+                                                    WordTables tables) {
+  return std::make_unique<WordPieceModel>(spec, vocabulary, std::move(tables));
 }
 
 }  // namespace loquat::text

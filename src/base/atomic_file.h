@@ -1,0 +1,53 @@
+// A large file that appears whole or not at all: written without a name (or, where the file system cannot do that,
+// under one beside the target), flushed to disk, then given its name in one step. A process that is killed before that
+// leaves nothing behind; in the second case, or while it replaces a file, perhaps one named NAME.PID.
+//
+// One thread at a time. What is not committed is gone with the object.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+
+namespace loquat::base {
+
+class AtomicFile {
+ public:
+  enum class Existing : std::uint8_t { kRefuse, kReplace };
+
+  // Errors of all members name the path and what the system said; kResourceExhausted with the reason "disk_full" where
+  // the disk, the quota or the limit on file sizes (RLIMIT_FSIZE, if SIGXFSZ is ignored) does not hold the bytes.
+  static Result<AtomicFile> Create(const std::string& path);
+
+  AtomicFile(AtomicFile&& other) noexcept
+      : path_(std::move(other.path_)),
+        temporary_(std::exchange(other.temporary_, {})),
+        descriptor_(std::exchange(other.descriptor_, -1)) {}
+  AtomicFile& operator=(AtomicFile&&) = delete;
+  ~AtomicFile();
+
+  // Makes room for a file of `bytes`, where the file system can, so that a full disk shows before the work is done.
+  Status Reserve(std::uint64_t bytes);
+  Status WriteAt(std::uint64_t offset, std::span<const std::byte> bytes);
+  // The file under its name, on disk. With kRefuse, kAlreadyExists if there is one of that name. Call once.
+  Status Commit(Existing existing);
+
+ private:
+  AtomicFile(std::string path, std::string temporary, int descriptor)
+      : path_(std::move(path)), temporary_(std::move(temporary)), descriptor_(descriptor) {}
+  Status Name(Existing existing);
+
+  std::string path_;
+  std::string temporary_;  // Its name so far; empty: none.
+  int descriptor_;
+};
+
+// What Commit says with kRefuse, for who wants to know before the work is done.
+Error FileExists(const std::string& path);
+
+}  // namespace loquat::base
