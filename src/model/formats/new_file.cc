@@ -33,15 +33,19 @@ base::Error Exists(const std::string& path) {
 
 }  // namespace
 
-base::Result<NewFile> NewFile::Create(std::string path, Existing existing) {
-  constexpr mode_t kNewFileMode = 0644;
-  mode_t mode = kNewFileMode;
+base::Status NewFile::Check(const std::string& path, Existing existing) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) == 0) {
-    if (!S_ISREG(info.st_mode)) return base::InvalidArgument(fmt::format("{} is there and is no regular file", path));
-    if (existing == Existing::kRefuse) return Exists(path);
-    mode = info.st_mode & 07777U;
-  }
+  if (::stat(path.c_str(), &info) != 0) return {};
+  if (!S_ISREG(info.st_mode)) return base::InvalidArgument(fmt::format("{} is there and is no regular file", path));
+  return existing == Existing::kRefuse ? base::Status(Exists(path)) : base::Status();
+}
+
+base::Result<NewFile> NewFile::Create(std::string path, Existing existing) {
+  LOQUAT_TRY(Check(path, existing));
+  // A file that is there keeps its mode; a new one gets the usual one.
+  constexpr mode_t kNewFileMode = 0644;
+  struct stat info {};
+  const mode_t mode = ::stat(path.c_str(), &info) == 0 ? info.st_mode & 07777U : kNewFileMode;
   std::string temporary = path + ".XXXXXX";
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
   if (fd < 0) return base::FileError("create a file beside", path, errno);

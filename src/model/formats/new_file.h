@@ -23,6 +23,9 @@ class NewFile {
   // else as base::FileError. With kRefuse a file that appears later is not replaced either.
   static base::Result<NewFile> Create(std::string path, Existing existing);
 
+  // Whether Create would refuse for what is there.
+  static base::Status Check(const std::string& path, Existing existing);
+
   ~NewFile();
   NewFile(NewFile&& other) noexcept
       : path_(std::move(other.path_)),
