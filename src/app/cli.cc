@@ -21,6 +21,7 @@ struct Cli {
   ConfigCheckArguments config_check;
   ChatArguments chat;
   ModelArguments model_inspect, model_verify;
+  QuantizeArguments quantize;
   BenchServerArguments bench_server;
   BenchModelArguments bench_model;
   int exit_code = kExitOk;
@@ -32,6 +33,7 @@ struct Cli {
   void AddTrainAndEval();
   void AddConfig();
   void AddModel();
+  void AddQuantize(CLI::App& model);
   void AddBench();
 };
 
@@ -145,6 +147,25 @@ void Cli::AddModel() {
   };
   add("inspect", "Show metadata, tensors, sizes, tokenizer and template", model_inspect, ModelInspect);
   add("verify", "Check the structure and read every weight; says what is wrong", model_verify, ModelVerify);
+  AddQuantize(*model);
+}
+
+void Cli::AddQuantize(CLI::App& model) {
+  CLI::App* command =
+      model.add_subcommand("quantize", "Make an INT8 or INT4 GGUF file of a model (docs/quantization.md)");
+  command->add_option("in", quantize.in, "F32, F16 or BF16 model: .gguf file or Hugging Face folder")->required();
+  command->add_option("out", quantize.out, ".gguf file to write")->required();
+  command->add_option("--type", quantize.type, "q8_0 (INT8), q4_0 (INT4), q4_1 (INT4 with a minimum)")->required();
+  command
+      ->add_option("--keep", quantize.keep,
+                   "PATTERN=TYPE: tensors of these names get this type (f32, f16, bf16, q8_0, q4_0, q4_1); * stands "
+                   "for any characters; give it once for each")
+      ->allow_extra_args(false);
+  command->add_flag("--requantize", quantize.requantize, "Take a model that is quantized already, at a loss");
+  command->add_flag("--force", quantize.force, "Replace the file if it is there");
+  command->add_option("--threads", quantize.threads, "0: one a core; the file is the same for any number");
+  command->add_flag("--json", quantize.json, "The report as JSON");
+  command->callback([this] { exit_code = ModelQuantize(quantize); });
 }
 
 void Cli::AddBench() {

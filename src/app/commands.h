@@ -83,6 +83,18 @@ int ModelInspect(const ModelArguments& arguments);
 // Reads every byte; exit code 1 if a number cannot be right.
 int ModelVerify(const ModelArguments& arguments);
 
+struct QuantizeArguments {
+  std::string in;   // A .gguf file or a Hugging Face folder.
+  std::string out;  // A .gguf file.
+  std::string type;
+  std::vector<std::string> keep;  // PATTERN=TYPE
+  bool requantize = false;
+  bool force = false;         // Replace `out`.
+  std::uint32_t threads = 0;  // Zero: one a core.
+  bool json = false;
+};
+int ModelQuantize(const QuantizeArguments& arguments);
+
 struct BenchServerArguments {
   std::string url = "http://127.0.0.1:8080";
   std::string text;    // Empty: a mix of Chinese and English requests.
