@@ -9,6 +9,7 @@
 #include <span>
 
 #include "kernels/thread_team.h"
+#include "model/linear_observer.h"
 #include "model/model_config.h"
 
 namespace loquat::model {
@@ -23,6 +24,8 @@ class EncoderModel {
   class Workspace {
    public:
     virtual ~Workspace() = default;
+    // Passes with this workspace show their linear layers' inputs from now on; null: to nobody. It outlives them.
+    virtual void Observe(LinearObserver* observer) = 0;
   };
   virtual ~EncoderModel() = default;
 

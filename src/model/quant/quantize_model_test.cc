@@ -12,8 +12,10 @@
 
 #include "base/file.h"
 #include "kernels/transformer_kernels.h"
+#include "model/arch/rope.h"
 #include "model/formats/model_test_folder.h"
 #include "model/formats/verify.h"
+#include "model/quant/folder_to_gguf.h"
 #include "model/quant/quantize_report.h"
 #include "text/tokenizer/tokenizer.h"
 #include "text/tokenizer/tokenizer_json.h"
@@ -175,6 +177,28 @@ TEST_F(QuantizeModelTest, PositionsOfRobertaCountFromZero) {
   const auto refused = Quantize(Make("huggingface --arch bert --head token", "labels"), WeightType::kQ8_0);
   ASSERT_FALSE(refused.has_value());
   EXPECT_THAT(refused.error().message, HasSubstr("labels tokens"));
+}
+
+TEST(FolderToGguf, Llama3RopeBecomesATensorOfDivisors) {
+  ModelConfig config;
+  config.rope_width = 64;
+  config.rope_base = 500000;
+  EXPECT_TRUE(FolderTensors(config).empty());
+  config.rope_scaling = RopeScaling::kLlama3;
+  config.rope_factor = 8;
+  config.rope_original_context = 8192;
+  const std::vector<AddedTensor> added = FolderTensors(config);
+  ASSERT_EQ(added.size(), 1U);
+  EXPECT_EQ(added[0].name, "rope_freqs.weight");
+  // What a GGUF file's reader makes of it are the angles that the folder's has.
+  ModelConfig read = config;
+  read.rope_scaling = RopeScaling::kNone;
+  const Rope theirs(config, {}), ours(read, added[0].values);
+  for (std::size_t i = 0; i < theirs.pairs(); ++i) {
+    EXPECT_NEAR(ours.frequencies()[i], theirs.frequencies()[i], 1e-7 * theirs.frequencies()[i]) << i;
+  }
+  EXPECT_EQ(added[0].values.front(), 1);
+  EXPECT_EQ(added[0].values.back(), 8);
 }
 
 TEST_F(QuantizeModelTest, PartsBecomeOneFile) {

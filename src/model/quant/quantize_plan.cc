@@ -70,6 +70,19 @@ bool IsEmbeddingOrHead(std::string_view name) {
   return name == "token_embd.weight" || name == "output.weight" || name.starts_with("cls.");
 }
 
+// Keys and values that two query heads or more share: small, and what is wrong in them is wrong for all those heads
+// (docs/quantization.md has the measurement).
+bool IsSharedKeyOrValue(const Tensor& tensor) {
+  const bool key_or_value = tensor.name.ends_with(".attn_k.weight") || tensor.name.ends_with(".attn_v.weight");
+  return key_or_value && 2 * tensor.shape.front() <= tensor.shape.back();
+}
+
+// Why a tensor is kept at eight bits where others get fewer; empty: it is not.
+std::string_view WideReason(const Tensor& tensor) {
+  if (IsEmbeddingOrHead(tensor.name)) return "embedding or output";
+  return IsSharedKeyOrValue(tensor) ? "keys or values of several heads" : "";
+}
+
 PlannedTensor Choose(const Tensor& tensor, WeightType type) {
   const WeightType from = tensor.type;
   if (tensor.shape.size() == 1) return {&tensor, WeightType::kF32, "a vector"};
@@ -78,10 +91,10 @@ PlannedTensor Choose(const Tensor& tensor, WeightType type) {
   if (!HoldsWholeBlocks(tensor, type)) {
     return {&tensor, from == WeightType::kF32 ? WeightType::kF16 : from, "rows are no whole number of blocks"};
   }
-  const bool wide = BitsOf(type) < BitsOf(WeightType::kQ8_0) && IsEmbeddingOrHead(tensor.name);
-  const WeightType to = wide ? WeightType::kQ8_0 : type;
+  const std::string_view reason = BitsOf(type) < BitsOf(WeightType::kQ8_0) ? WideReason(tensor) : "";
+  const WeightType to = reason.empty() ? type : WeightType::kQ8_0;
   if (from != to && BitsOf(from) <= BitsOf(to)) return {&tensor, from, "has no more bits than that"};
-  return {&tensor, to, wide ? "embedding or output" : ""};
+  return {&tensor, to, reason};
 }
 
 }  // namespace

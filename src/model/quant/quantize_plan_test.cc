@@ -18,11 +18,19 @@ Tensor Named(std::string name, std::vector<std::uint64_t> shape, WeightType type
 }
 
 std::vector<Tensor> SomeTensors(WeightType type) {
-  return {Named("token_embd.weight", {512, 64}, type),     Named("output.weight", {512, 64}, type),
-          Named("output_norm.weight", {64}, type),         Named("blk.0.attn_q.weight", {64, 64}, type),
-          Named("blk.10.attn_v.weight", {64, 64}, type),   Named("blk.0.attn_q.bias", {64}, type),
-          Named("position_embd.weight", {128, 64}, type),  Named("cls.output.weight", {2, 64}, type),
-          Named("blk.0.ffn_down.weight", {64, 172}, type), Named("rope_freqs.weight", {8}, WeightType::kF32)};
+  return {Named("token_embd.weight", {512, 64}, type),
+          Named("output.weight", {512, 64}, type),
+          Named("blk.3.attn_v.weight", {32, 64}, type),
+          Named("blk.3.attn_k.weight", {32, 64}, type),
+          Named("blk.3.attn_output.weight", {32, 64}, type),
+          Named("output_norm.weight", {64}, type),
+          Named("blk.0.attn_q.weight", {64, 64}, type),
+          Named("blk.10.attn_v.weight", {64, 64}, type),
+          Named("blk.0.attn_q.bias", {64}, type),
+          Named("position_embd.weight", {128, 64}, type),
+          Named("cls.output.weight", {2, 64}, type),
+          Named("blk.0.ffn_down.weight", {64, 172}, type),
+          Named("rope_freqs.weight", {8}, WeightType::kF32)};
 }
 
 std::map<std::string, WeightType> TypesOf(std::span<const Tensor> tensors, const QuantizePlanOptions& options) {
@@ -44,7 +52,9 @@ TEST(QuantizePlan, SensitiveTensorsStayWider) {
     auto types = TypesOf(tensors, {.type = type, .keep = {}});
     EXPECT_EQ(types["blk.0.attn_q.weight"], type);
     EXPECT_EQ(types["blk.10.attn_v.weight"], type);
-    for (const char* wide : {"token_embd.weight", "output.weight", "cls.output.weight"}) {
+    EXPECT_EQ(types["blk.3.attn_output.weight"], type);
+    for (const char* wide :
+         {"token_embd.weight", "output.weight", "cls.output.weight", "blk.3.attn_k.weight", "blk.3.attn_v.weight"}) {
       EXPECT_EQ(types[wide], WeightType::kQ8_0) << wide;
     }
     for (const char* vector :
