@@ -22,6 +22,7 @@ struct Cli {
   ChatArguments chat;
   ModelArguments model_inspect, model_verify;
   QuantizeArguments quantize;
+  CompareArguments compare;
   BenchServerArguments bench_server;
   BenchModelArguments bench_model;
   int exit_code = kExitOk;
@@ -161,11 +162,22 @@ void Cli::AddQuantize(CLI::App& model) {
                    "PATTERN=TYPE: tensors of these names get this type (f32, f16, bf16, q8_0, q4_0, q4_1); * stands "
                    "for any characters; give it once for each")
       ->allow_extra_args(false);
+  command->add_option("--calibrate", quantize.calibrate,
+                      "Text file: the model is run over it, and what its layers meet there counts");
+  command->add_option("--evaluate", quantize.evaluate, "Text file: compare the new model with the old one on it");
   command->add_flag("--requantize", quantize.requantize, "Take a model that is quantized already, at a loss");
   command->add_flag("--force", quantize.force, "Replace the file if it is there");
   command->add_option("--threads", quantize.threads, "0: one a core; the file is the same for any number");
   command->add_flag("--json", quantize.json, "The report as JSON");
   command->callback([this] { exit_code = ModelQuantize(quantize); });
+
+  command = model.add_subcommand("compare", "Perplexity and divergence of two models' outputs on a text");
+  command->add_option("before", compare.before, "The model to measure by: .gguf file or folder")->required();
+  command->add_option("after", compare.after, "The model to judge")->required();
+  command->add_option("--text", compare.text, "Text file")->required();
+  command->add_option("--threads", compare.threads, "0: one a core");
+  command->add_flag("--json", compare.json, "The result as JSON");
+  command->callback([this] { exit_code = ModelCompare(compare); });
 }
 
 void Cli::AddBench() {

@@ -5,14 +5,18 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/model_sample.h"
 #include "app/progress_bar.h"
 #include "base/json_writer.h"
+#include "model/quant/calibration.h"
 #include "model/quant/quantize_model.h"
 #include "model/quant/quantize_report.h"
 
@@ -81,47 +85,104 @@ std::string PlanText(const std::vector<model::PlannedTensor>& plan) {
   return text;
 }
 
-void Print(const QuantizeArguments& arguments, const model::QuantizeReport& report) {
-  if (!arguments.json) return fmt::print("{}", model::ReportText(report));
+void Print(const QuantizeArguments& arguments, const model::QuantizeReport& report,
+           const std::optional<model::ModelComparison>& comparison) {
+  if (!arguments.json) {
+    fmt::print("{}{}", model::ReportText(report), comparison ? model::ComparisonText(*comparison) : "");
+    return;
+  }
   std::string out;
   base::JsonWriter json(out);
   json.BeginObject();
   model::WriteReport(report, json);
+  if (comparison) {
+    json.Key("comparison");
+    json.BeginObject();
+    model::WriteComparison(*comparison, json);
+    json.EndObject();
+  }
   json.EndObject();
   fmt::print("{}\n", out);
 }
 
-base::Status Quantize(const QuantizeArguments& arguments, const model::QuantizePlanOptions& options,
-                      SignalGuard& signals) {
-  LOQUAT_ASSIGN(const model::QuantizeSource source, model::OpenQuantizeSource(arguments.in, arguments.requantize));
-  LOQUAT_ASSIGN(const std::vector<model::PlannedTensor> plan,
-                model::PlanQuantization(source.weights->tensors(), options));
-  if (arguments.requantize) {
-    fmt::print(stderr,
-               "loquat: warning: weights that were rounded once are rounded again; the model loses more than "
-               "if it were made from the F32, F16 or BF16 one\n");
+// One run of the command, step by step.
+class Quantization {
+ public:
+  Quantization(const QuantizeArguments& arguments, SignalGuard& signals)
+      : arguments_(arguments), signals_(signals), team_({.threads = arguments.threads}) {}
+
+  base::Status Run(const model::QuantizePlanOptions& options) {
+    LOQUAT_ASSIGN(const model::QuantizeSource source, model::OpenQuantizeSource(arguments_.in, arguments_.requantize));
+    LOQUAT_ASSIGN(const std::vector<model::PlannedTensor> plan,
+                  model::PlanQuantization(source.weights->tensors(), options));
+    const model::QuantizeTarget target{
+        .path = arguments_.out,
+        .existing = arguments_.force ? model::NewFile::Existing::kReplace : model::NewFile::Existing::kRefuse,
+        .type = options.type};
+    LOQUAT_TRY(model::CheckQuantizeTarget(source, target));
+    // Read before the work, so that a text that is not there is said before it.
+    model::TokenWindows judged;
+    if (!arguments_.evaluate.empty()) {
+      LOQUAT_ASSIGN(judged, ReadWindows(source.files, arguments_.evaluate));
+    }
+    if (arguments_.requantize) {
+      fmt::print(stderr,
+                 "loquat: warning: weights that were rounded once are rounded again; the model loses more than if it "
+                 "were made from the F32, F16 or BF16 one\n");
+    }
+    fmt::print(stderr, "plan: {} tensors: {}\n", plan.size(), PlanText(plan));
+    LOQUAT_ASSIGN(const model::Importance importance, Calibrated(source));
+    LOQUAT_ASSIGN(const model::QuantizeReport report, Write(source, plan, importance, target));
+    std::optional<model::ModelComparison> comparison;
+    if (!judged.empty()) {
+      LOQUAT_ASSIGN(comparison, Compared(source, judged));
+    }
+    Print(arguments_, report, comparison);
+    return {};
   }
-  fmt::print(stderr, "plan: {} tensors: {}\n", plan.size(), PlanText(plan));
-  const model::QuantizeTarget target{
-      .path = arguments.out,
-      .existing = arguments.force ? model::NewFile::Existing::kReplace : model::NewFile::Existing::kRefuse,
-      .type = options.type};
-  LOQUAT_TRY(model::CheckQuantizeTarget(source, target));
-  kernels::ThreadTeam team({.threads = arguments.threads});
-  const base::SystemClock clock;
-  const base::TimePoint start = clock.Now();
-  model::QuantizeReport report;
-  {
+
+ private:
+  // Calls work(progress), where progress(done, total, what) draws and says whether to go on.
+  template <typename Work>
+  auto WithProgress(Work&& work) {
+    const base::SystemClock clock;
+    const base::TimePoint start = clock.Now();
     ProgressBar bar(STDERR_FILENO, clock);
-    const auto progress = [&](std::uint64_t done, std::uint64_t total, std::string_view tensor) {
-      if (clock.Now() - start > kPatience) bar.Show(static_cast<double>(done) / static_cast<double>(total), tensor);
-      return !signals.Interrupted();
-    };
-    LOQUAT_ASSIGN(report, model::QuantizeModel(source, plan, {}, target, team, progress));
+    return work([&](std::uint64_t done, std::uint64_t total, std::string_view what) {
+      if (clock.Now() - start > kPatience) bar.Show(static_cast<double>(done) / static_cast<double>(total), what);
+      return !signals_.Interrupted();
+    });
   }
-  Print(arguments, report);
-  return {};
-}
+
+  base::Result<model::Importance> Calibrated(const model::QuantizeSource& source) {
+    if (arguments_.calibrate.empty()) return model::Importance();
+    LOQUAT_ASSIGN(const model::TokenWindows windows, ReadWindows(source.files, arguments_.calibrate));
+    return WithProgress([&](const auto& progress) {
+      return model::Calibrate(source, windows, team_, [&](std::uint64_t done, std::uint64_t total) {
+        return progress(done, total, "calibrating");
+      });
+    });
+  }
+
+  base::Result<model::QuantizeReport> Write(const model::QuantizeSource& source,
+                                            std::span<const model::PlannedTensor> plan,
+                                            const model::Importance& importance, const model::QuantizeTarget& target) {
+    return WithProgress(
+        [&](const auto& progress) { return model::QuantizeModel(source, plan, importance, target, team_, progress); });
+  }
+
+  base::Result<model::ModelComparison> Compared(const model::QuantizeSource& source,
+                                                const model::TokenWindows& windows) {
+    LOQUAT_ASSIGN(model::ModelFiles made, model::OpenModel(arguments_.out));
+    const model::ComparedModel before{.path = arguments_.in, .config = source.files.config, .weights = source.weights};
+    const model::ComparedModel after{.path = arguments_.out, .config = made.config, .weights = std::move(made.weights)};
+    return CompareWithProgress(before, after, windows, team_, [this] { return !signals_.Interrupted(); });
+  }
+
+  const QuantizeArguments& arguments_;
+  SignalGuard& signals_;
+  kernels::ThreadTeam team_;
+};
 
 }  // namespace
 
@@ -132,7 +193,7 @@ int ModelQuantize(const QuantizeArguments& arguments) {
     return kExitUsage;
   }
   SignalGuard signals;
-  const base::Status done = Quantize(arguments, *options, signals);
+  const base::Status done = Quantization(arguments, signals).Run(*options);
   return done.has_value() ? kExitOk : ExitCodeOf(done.error());
 }
 
