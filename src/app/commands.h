@@ -88,8 +88,8 @@ struct QuantizeArguments {
   std::string out;  // A .gguf file.
   std::string type;
   std::vector<std::string> keep;  // PATTERN=TYPE
-  std::string calibrate;  // Text file; empty: all weights count alike.
-  std::string evaluate;   // Text file to compare both models on; empty: not compared.
+  std::string calibrate;          // Text file; empty: all weights count alike.
+  std::string evaluate;           // Text file to compare both models on; empty: not compared.
   bool requantize = false;
   bool force = false;         // Replace `out`.
   std::uint32_t threads = 0;  // Zero: one a core.

@@ -85,7 +85,7 @@ class Compute {
   const kernels::TransformerKernels& kernels_;
   kernels::ThreadTeam& team_;
   LinearObserver* observer_ = nullptr;  // Null: none.
-  const FloatBuffer rounded_;  // Of the linear layer at hand: [token, RoundedBytes].
+  const FloatBuffer rounded_;           // Of the linear layer at hand: [token, RoundedBytes].
 };
 
 }  // namespace loquat::model
