@@ -71,6 +71,7 @@ class MetadataWriter {
     Float("attention.layer_norm_epsilon", config_.norm_epsilon);
     head_.Bool(Key("attention.causal"), false);
     Uint("pooling_type", PoolingNumber(config_));
+    head_.Uint("tokenizer.ggml.token_type_count", std::max(1U, config_.token_types));
     if (config_.head != BertHead::kNone) head_.Texts(Key("classifier.output_labels"), config_.labels);
   }
 
@@ -119,7 +120,8 @@ class MetadataWriter {
     const auto id = [&](std::string_view name, std::optional<TokenId> token) {
       if (token) head_.Uint(fmt::format("tokenizer.ggml.{}_token_id", name), static_cast<std::uint32_t>(*token));
     };
-    id("bos", spec.bos);
+    // For WordPiece the two are one, as gguf_tokenizer.h reads it.
+    id("bos", spec.bos || spec.kind != TokenizerKind::kWordPiece ? spec.bos : spec.cls);
     id("unknown", spec.unknown);
     id("padding", spec.pad);
     id("cls", spec.cls);

@@ -118,10 +118,10 @@ class ModelQuantizer {
                   quantizer_.Run(task, [&](std::span<const std::byte> bytes) -> base::Status {
                     written += bytes.size();
                     LOQUAT_TRY(file.Append(bytes));
+                    ForgetRows(tensor, written / (OutBytes(planned.to, task.shape) / task.shape.front()));
                     return Progress(tensor, written, planned.to);
                   }));
     LOQUAT_TRY(AppendPadding(written, file));
-    source_.weights->Forget(tensor.bytes);
     done_ += tensor.elements();
     return QuantizedTensor{.name = tensor.name,
                            .from = tensor.type,
@@ -132,6 +132,16 @@ class ModelQuantizer {
                            .bytes_after = written,
                            .calibrated = calibrated,
                            .quality = quality};
+  }
+
+  static std::uint64_t OutBytes(WeightType type, std::span<const std::uint64_t> shape) {
+    const auto bytes = TensorBytes(shape, type);
+    LOQUAT_CHECK(bytes.has_value(), "the plan's shapes fit its types");
+    return *bytes;
+  }
+  // The pages that held the tensor's first rows.
+  void ForgetRows(const Tensor& tensor, std::uint64_t rows) const {
+    source_.weights->Forget(tensor.bytes.first(tensor.bytes.size() / tensor.shape.front() * rows));
   }
 
   base::Status Progress(const Tensor& tensor, std::uint64_t written, WeightType type) const {
