@@ -141,7 +141,7 @@ double TensorQuality::relative_error() const {
 }
 
 double TensorQuality::cosine() const {
-  if (squares == 0 && stored_squares == 0) return 1;
+  if (error == 0) return 1;
   if (squares == 0 || stored_squares == 0) return 0;
   return products / (std::sqrt(squares) * std::sqrt(stored_squares));
 }

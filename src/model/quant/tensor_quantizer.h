@@ -30,7 +30,7 @@ struct TensorQuality {
   void Add(const TensorQuality& other);
   // sqrt(sum (x - y)^2 / sum x^2); zero for a tensor of zeros that stayed so.
   double relative_error() const;
-  double cosine() const;  // One where both are zeros.
+  double cosine() const;  // One where nothing changed.
 };
 
 // Where the rows of a tensor come from, where files of two formats differ in their order.
