@@ -5,7 +5,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "base/check.h"
 #include "kernels/isa.h"
 #include "model/arch/load.h"
 #include "model/linear_observer.h"
@@ -25,7 +24,7 @@ class SecondMoments final : public LinearObserver {
 
   void BeforeLinear(const kernels::Matrix& weight, const float* x, std::size_t stride, std::size_t tokens) override {
     const auto found = sums_.find(weight.data);
-    LOQUAT_CHECK(found != sums_.end(), "the model multiplies by the tensors of its file");
+    if (found == sums_.end()) return;  // A copy in another order: it has no name to learn under.
     Sums& sums = found->second;
     sums.squares.resize(weight.cols);
     for (std::size_t t = 0; t < tokens; ++t) {
