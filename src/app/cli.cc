@@ -22,6 +22,8 @@ struct Cli {
   ChatArguments chat;
   ModelArguments model_inspect, model_verify;
   ModelPackArguments model_pack;
+  QuantizeArguments quantize;
+  CompareArguments compare;
   BenchServerArguments bench_server;
   BenchModelArguments bench_model;
   int exit_code = kExitOk;
@@ -33,6 +35,7 @@ struct Cli {
   void AddTrainAndEval();
   void AddConfig();
   void AddModel();
+  void AddQuantize(CLI::App& model);
   void AddBench();
 };
 
@@ -157,6 +160,36 @@ void Cli::AddModel() {
   command->add_flag("--force", model_pack.force, "Replace it if it is there");
   command->add_flag("--json", model_pack.json, "What was written as JSON");
   command->callback([this] { exit_code = ModelPack(model_pack); });
+  AddQuantize(*model);
+}
+
+void Cli::AddQuantize(CLI::App& model) {
+  CLI::App* command =
+      model.add_subcommand("quantize", "Make an INT8 or INT4 GGUF file of a model (docs/quantization.md)");
+  command->add_option("in", quantize.in, "F32, F16 or BF16 model: .gguf file or Hugging Face folder")->required();
+  command->add_option("out", quantize.out, ".gguf file to write")->required();
+  command->add_option("--type", quantize.type, "q8_0 (INT8), q4_0 (INT4), q4_1 (INT4 with a minimum)")->required();
+  command
+      ->add_option("--keep", quantize.keep,
+                   "PATTERN=TYPE: tensors of these names get this type (f32, f16, bf16, q8_0, q4_0, q4_1); * stands "
+                   "for any characters; give it once for each")
+      ->allow_extra_args(false);
+  command->add_option("--calibrate", quantize.calibrate,
+                      "Text file: the model is run over it, and what its layers meet there counts");
+  command->add_option("--evaluate", quantize.evaluate, "Text file: compare the new model with the old one on it");
+  command->add_flag("--requantize", quantize.requantize, "Take a model that is quantized already, at a loss");
+  command->add_flag("--force", quantize.force, "Replace the file if it is there");
+  command->add_option("--threads", quantize.threads, "0: one a core; the file is the same for any number");
+  command->add_flag("--json", quantize.json, "The report as JSON");
+  command->callback([this] { exit_code = ModelQuantize(quantize); });
+
+  command = model.add_subcommand("compare", "Perplexity and divergence of two models' outputs on a text");
+  command->add_option("before", compare.before, "The model to measure by: .gguf file or folder")->required();
+  command->add_option("after", compare.after, "The model to judge")->required();
+  command->add_option("--text", compare.text, "Text file")->required();
+  command->add_option("--threads", compare.threads, "0: one a core");
+  command->add_flag("--json", compare.json, "The result as JSON");
+  command->callback([this] { exit_code = ModelCompare(compare); });
 }
 
 void Cli::AddBench() {

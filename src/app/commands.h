@@ -92,6 +92,29 @@ struct ModelPackArguments {
 // Writes a file that starts in milliseconds; the weights' numbers stay as they are.
 int ModelPack(const ModelPackArguments& arguments);
 
+struct QuantizeArguments {
+  std::string in;   // A .gguf file or a Hugging Face folder.
+  std::string out;  // A .gguf file.
+  std::string type;
+  std::vector<std::string> keep;  // PATTERN=TYPE
+  std::string calibrate;          // Text file; empty: all weights count alike.
+  std::string evaluate;           // Text file to compare both models on; empty: not compared.
+  bool requantize = false;
+  bool force = false;         // Replace `out`.
+  std::uint32_t threads = 0;  // Zero: one a core.
+  bool json = false;
+};
+int ModelQuantize(const QuantizeArguments& arguments);
+
+struct CompareArguments {
+  std::string before, after;  // Models.
+  std::string text;           // File.
+  std::uint32_t threads = 0;
+  bool json = false;
+};
+// How far the outputs of one model are from another's on a text.
+int ModelCompare(const CompareArguments& arguments);
+
 struct BenchServerArguments {
   std::string url = "http://127.0.0.1:8080";
   std::string text;    // Empty: a mix of Chinese and English requests.

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "kernels/thread_team.h"
+#include "model/linear_observer.h"
 #include "model/model_config.h"
 
 namespace loquat::model {
@@ -43,6 +44,8 @@ class DecoderModel {
   class Workspace {
    public:
     virtual ~Workspace() = default;
+    // Passes with this workspace show their linear layers' inputs from now on; null: to nobody. It outlives them.
+    virtual void Observe(LinearObserver* observer) { (void)observer; }  // Without such layers: nothing to show.
   };
   virtual ~DecoderModel() = default;
 

@@ -9,6 +9,9 @@ struct Compute::Task {
 };
 
 void Compute::Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const {
+  if (observer_ != nullptr) {
+    for (const Linear& layer : layers) observer_->BeforeLinear(layer.weight, x.data, x.stride, tokens);
+  }
   const auto form = [this](const Linear& layer) { return kernels_.form(layer.weight); };
   while (!layers.empty()) {
     std::size_t alike = 0, rows = 0;

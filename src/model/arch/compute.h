@@ -15,6 +15,7 @@
 #include "kernels/thread_team.h"
 #include "kernels/transformer_kernels.h"
 #include "model/arch/tensor_reader.h"
+#include "model/linear_observer.h"
 
 namespace loquat::model {
 
@@ -50,6 +51,7 @@ class Compute {
 
   const kernels::TransformerKernels& kernels() const { return kernels_; }
   kernels::ThreadTeam& team() const { return team_; }
+  void Observe(LinearObserver* observer) { observer_ = observer; }
 
   // out[t] = the outputs of the layers side by side for x[t].
   void Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const;
@@ -83,7 +85,8 @@ class Compute {
 
   const kernels::TransformerKernels& kernels_;
   kernels::ThreadTeam& team_;
-  const FloatBuffer rounded_;  // Of the linear layer at hand: [token, RoundedBytes].
+  LinearObserver* observer_ = nullptr;  // Null: none.
+  const FloatBuffer rounded_;           // Of the linear layer at hand: [token, RoundedBytes].
 };
 
 }  // namespace loquat::model

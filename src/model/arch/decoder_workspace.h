@@ -31,6 +31,8 @@ class DecoderWorkspace : public DecoderModel::Workspace {
   DecoderWorkspace(const ModelConfig& config, std::uint32_t tokens_max, std::size_t block_tokens,
                    const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team);
 
+  void Observe(LinearObserver* observer) override { compute_.Observe(observer); }
+
   const Compute& compute() const { return compute_; }
 
   // Lays the slices' tokens out in rows. REQUIRES: the sum of tokens is 1 to tokens_max; each slice has a token and
@@ -60,7 +62,7 @@ class DecoderWorkspace : public DecoderModel::Workspace {
   void PlaceSlice(const DecoderSlice& slice);
   Rows NewRows(std::size_t width, std::size_t rows);
 
-  const Compute compute_;
+  Compute compute_;
   const std::uint32_t tokens_max_;
   const std::size_t block_tokens_;
   std::vector<FloatBuffer> buffers_;  // Constant after construction, as are the sizes of those below.

@@ -57,6 +57,8 @@ struct EncoderWorkspace final : EncoderModel::Workspace {
     logits = rows(labels);
   }
 
+  void Observe(LinearObserver* observer) override { compute.Observe(observer); }
+
   // Lays the texts' tokens out in rows.
   void Place(std::span<const EncoderText> given, const ModelConfig& config) {
     tokens = block_count = text_count = 0;
@@ -85,7 +87,7 @@ struct EncoderWorkspace final : EncoderModel::Workspace {
     LOQUAT_CHECK(tokens > 0, "a pass has at least one token");
   }
 
-  const Compute compute;
+  Compute compute;
   const std::uint32_t tokens_max;
   std::vector<FloatBuffer> buffers;  // Constant after construction, as are the sizes of those below.
   // Of the pass.

@@ -23,6 +23,7 @@ class Rope {
   Rope(const ModelConfig& config, std::span<const float> divisors);
 
   std::size_t pairs() const { return frequencies_.size(); }
+  std::span<const double> frequencies() const { return frequencies_; }  // [pairs] in radians a position.
 
   // The cosines and sines of all pairs at a position: [pairs] each.
   void Angles(std::uint32_t position, float* cosine, float* sine) const;

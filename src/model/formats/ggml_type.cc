@@ -1,5 +1,10 @@
 #include "model/formats/ggml_type.h"
 
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.h"
+
 namespace loquat::model {
 namespace {
 
@@ -52,6 +57,12 @@ const GgmlType* FindGgmlType(std::uint32_t id) {
     if (type.id == id) return &type;
   }
   return nullptr;
+}
+
+const GgmlType& GgmlTypeOf(WeightType type) {
+  const auto* const found = std::ranges::find(kTypes, type, &GgmlType::type);
+  LOQUAT_CHECK(found != std::end(kTypes), "every weight type has its number in files");
+  return *found;
 }
 
 std::string SupportedWeightTypes() {

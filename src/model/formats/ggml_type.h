@@ -24,6 +24,8 @@ struct GgmlType {
 // Null: a number that no type has.
 const GgmlType* FindGgmlType(std::uint32_t id);
 
+const GgmlType& GgmlTypeOf(kernels::WeightType type);
+
 // "f32, f16, …": those that Loquat computes with.
 std::string SupportedWeightTypes();
 

@@ -176,6 +176,33 @@ TEST_F(GgufModelTest, TheTokenizerIsChecked) {
   EXPECT_THAT(Refusal(small), HasSubstr("its tokenizer has 3 tokens, but its embedding only 2 rows"));
 }
 
+TEST_F(GgufModelTest, AWholeTokenizerGoesBeforeTheTables) {
+  constexpr std::string_view kJson = R"({"version":"1.0","added_tokens":[{"id":2,"content":"<end>","special":true}],
+"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},
+"model":{"type":"BPE","vocab":{"b":0,"c":1},"merges":[]}})";
+  const auto opened = [&](std::string_view json, bool tables) {
+    TestGguf file = TinyLlama();
+    if (!tables) file = With(std::move(file), "tokenizer.ggml.model", TestGguf::Text("tokenizer.ggml.model", "none"));
+    file.entries.push_back(TestGguf::Text("tokenizer.huggingface.json", json));
+    return OpenModel(folder_.Write("whole.gguf", file.Write()));
+  };
+  for (const bool tables : {true, false}) {
+    const auto files = opened(kJson, tables);
+    ASSERT_TRUE(files.has_value()) << files.error().message;
+    EXPECT_THAT(files->tokenizer.spec->tokens, ElementsAre("b", "c", "<end>"));
+    EXPECT_EQ(files->tokenizer.spec->eos, 1) << "said beside it";
+    EXPECT_EQ(files->chat_template, "{{ messages }}");
+  }
+  // One of a kind that is not read: the tables serve, where there are some.
+  const auto fallen_back = opened(R"({"model":{"type":"Riddles"}})", true);
+  ASSERT_TRUE(fallen_back.has_value()) << fallen_back.error().message;
+  EXPECT_THAT(fallen_back->tokenizer.spec->tokens, ElementsAre("a", "aa", "<|eot_id|>"));
+  const auto refused = opened(R"({"model":{"type":"Riddles"}})", false);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message,
+              AllOf(HasSubstr("whole.gguf: tokenizer.huggingface.json: "), HasSubstr("Riddles")));
+}
+
 TEST_F(GgufModelTest, WordPieceGetsItsContinuationMarks) {
   TestGguf file;
   file.entries = {TestGguf::Text("tokenizer.ggml.model", "bert"),

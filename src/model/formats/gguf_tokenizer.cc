@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 #include "model/formats/gguf_fields.h"
+#include "text/tokenizer/tokenizer_json.h"
 
 namespace loquat::model {
 namespace {
@@ -16,6 +17,7 @@ using text::TokenizerSpec;
 using text::TokenKindInVocabulary;
 
 constexpr std::string_view kPrefix = "tokenizer.ggml.";
+constexpr std::string_view kWholeTokenizer = "tokenizer.huggingface.json";
 constexpr std::string_view kWordStart = "\u2581";  // ▁, SentencePiece's space.
 
 struct PreName {
@@ -209,14 +211,54 @@ base::Result<TokenizerKind> ReadKind(const GgufFile& file, GgufFields& fields) {
       .message = fmt::format("{}: {}model is '{}'; supported: gpt2, llama, bert, t5", file.name(), kPrefix, model)};
 }
 
-}  // namespace
+// The file of Hugging Face's that a converter put in whole. Which tokens are the special ones stands beside it.
+base::Result<TokenizerSpec> ReadWholeTokenizer(const GgufFile& file, std::string_view json) {
+  auto read =
+      text::ReadTokenizerJson({.tokenizer_json = json, .tokenizer_config_json = {}, .special_tokens_map_json = {}});
+  if (!read.has_value()) {
+    base::Error error = std::move(read).error();
+    error.message = fmt::format("{}: {}: {}", file.name(), kWholeTokenizer, error.message);
+    return error;
+  }
+  TokenizerSpec spec = *std::move(read);
+  GgufFields fields(file, std::string(kPrefix));
+  for (const auto& [key, id] : {std::pair<std::string_view, std::optional<text::TokenId>*>{"bos_token_id", &spec.bos},
+                                {"eos_token_id", &spec.eos},
+                                {"unknown_token_id", &spec.unknown},
+                                {"padding_token_id", &spec.pad},
+                                {"cls_token_id", &spec.cls},
+                                {"seperator_token_id", &spec.sep},
+                                {"mask_token_id", &spec.mask}}) {
+    *id = ReadId(fields, spec, key, *id);
+  }
+  GgufFields top(file, "tokenizer.");
+  spec.chat_template = top.String("chat_template");
+  LOQUAT_TRY(fields.status());
+  LOQUAT_TRY(top.status());
+  return spec;
+}
 
-bool HasGgufTokenizer(const GgufFile& file) {
+std::optional<std::string_view> WholeTokenizer(const GgufFile& file) {
+  const GgufValue* json = file.Find(kWholeTokenizer);
+  return json == nullptr ? std::nullopt : json->AsString();
+}
+
+bool HasTables(const GgufFile& file) {
   const GgufValue* model = file.Find("tokenizer.ggml.model");
   return model != nullptr && model->AsString() != "none" && model->AsString() != "no_vocab";
 }
 
+}  // namespace
+
+bool HasGgufTokenizer(const GgufFile& file) {
+  return HasTables(file) || WholeTokenizer(file).has_value();
+}
+
 base::Result<TokenizerSpec> TokenizerFromGguf(const GgufFile& file) {
+  if (const auto json = WholeTokenizer(file)) {
+    auto whole = ReadWholeTokenizer(file, *json);
+    if (whole.has_value() || !HasTables(file)) return whole;
+  }
   GgufFields fields(file, std::string(kPrefix));
   TokenizerSpec spec;
   LOQUAT_ASSIGN(spec.kind, ReadKind(file, fields));

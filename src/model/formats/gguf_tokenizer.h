@@ -1,5 +1,6 @@
 // text::TokenizerSpec from a GGUF file's metadata: the vocabularies that files call gpt2 (byte-level BPE), llama
-// (SentencePiece BPE), bert (WordPiece) and t5 (unigram). Pure; any thread.
+// (SentencePiece BPE), bert (WordPiece) and t5 (unigram), or a whole tokenizer.json under tokenizer.huggingface.json.
+// Pure; any thread.
 
 #pragma once
 
@@ -15,6 +16,7 @@ inline constexpr std::uint64_t kTokenizerMergesMax = std::uint64_t{1} << 23;
 // Whether the file describes a tokenizer at all.
 bool HasGgufTokenizer(const GgufFile& file);
 
+// A whole tokenizer.json goes before the tables, unless it is of a kind that is not read and there are tables too.
 // Names of pre-tokenizers are brought to those of TokenizerSpec where they mean the same, and else passed on.
 // WordPiece is stored with ▁ before words in GGUF; the spec has ## before continuations.
 // kUnimplemented: a kind of vocabulary that Loquat does not read; kDataLoss: arrays of unequal length, ids that are
