@@ -139,9 +139,10 @@ const on = {
   // After a drop: what was still arriving is sent again, and what cannot be answered any more is given back.
   opened(event) {
     if (typed && $('text').value) update($('text').value);
-    if (event.resumed) return;
     for (const [name, turn] of turns) {
-      if (!turn.sent) continue;
+      const lost = turn.sent && !event.resumed;
+      turn.sent = true;  // What waited goes now.
+      if (!lost) continue;
       on.error({error: {message: 'the connection was lost before the answer came; send it again'}});
       on.turn_end({utterance: name});
     }

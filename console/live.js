@@ -34,14 +34,13 @@ class LiveStream {
 
   hear(event) {
     this.lastEventId = event.event_id ?? this.lastEventId;
-    if (event.type === 'opened') {
-      this.delay = 250;
-      this.opened = true;
-      this.down = false;
-      this.onState('open');
-      if (this.ready) for (const waiting of this.waiting.splice(0)) this.socket.send(waiting);
-    }
-    this.on(event);
+    if (event.type !== 'opened') return this.on(event);
+    this.delay = 250;
+    this.down = false;
+    this.onState('open');
+    this.on(event);  // What it sends again joins what waits, and an update takes the place of the one that it repeats.
+    this.opened = true;
+    for (const waiting of this.waiting.splice(0)) this.socket.send(waiting);
   }
 
   lost() {

@@ -105,9 +105,13 @@ test('the live view: tentative words are grey, stable ones firm, and the intents
 
 test('a connection that drops is taken up again', async () => {
   const {page, close} = await open();
+  const sent = [];
+  page.on('websocket', (socket) => socket.on('framesent', ({payload}) => sent.push(JSON.parse(payload))));
   await say(page, 'play some jazz');
   await page.evaluate(() => stream.socket.close());
   await say(page, 'play some rock');
+  const updates = sent.filter(({type, text}) => type === 'partial' && text === 'play some rock');
+  assert.equal(updates.length, 1, 'what waited for the connection is sent once');
   await page.keyboard.press('Enter');
   await replies(page, 1);
   assert.match(await page.locator('#state').innerText(), /turn\s+1/);
