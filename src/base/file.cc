@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <system_error>
+
+#include "base/atomic_file.h"
 
 namespace loquat::base {
 namespace {
@@ -24,8 +25,6 @@ class Descriptor {
 
   bool ok() const { return fd_ >= 0; }
   int get() const { return fd_; }
-  // close() may report a late write error.
-  int Close() { return ::close(std::exchange(fd_, -1)); }
 
  private:
   int fd_;
@@ -44,31 +43,6 @@ int OpenForReading(const std::string& path, struct stat& info, int flags = 0) {
   ::close(fd);
   errno = number;
   return -1;
-}
-
-Status WriteAll(int fd, std::string_view bytes, std::string_view path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return FileError("write", path, errno);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-std::string DirectoryOf(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Writes and flushes the temporary file, ready to be renamed.
-Status FillTemporary(Descriptor& file, const std::string& temporary, std::string_view bytes, mode_t mode) {
-  LOQUAT_TRY(WriteAll(file.get(), bytes, temporary));
-  if (::fchmod(file.get(), mode) != 0) return FileError("change the mode of", temporary, errno);
-  if (::fsync(file.get()) != 0) return FileError("flush", temporary, errno);
-  if (file.Close() != 0) return FileError("close", temporary, errno);
-  return {};
 }
 
 }  // namespace
@@ -110,25 +84,9 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
 }
 
 Status WriteFileAtomically(const std::string& path, std::string_view bytes) {
-  // A file that is there keeps its mode; a new one gets the usual one.
-  constexpr mode_t kNewFileMode = 0644;
-  struct stat info {};
-  const mode_t mode = ::stat(path.c_str(), &info) == 0 ? info.st_mode & 07777u : kNewFileMode;
-
-  std::string temporary = path + ".XXXXXX";
-  Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!file.ok()) return FileError("create a file beside", path, errno);
-  Status status = FillTemporary(file, temporary, bytes, mode);
-  if (status.has_value() && ::rename(temporary.c_str(), path.c_str()) != 0) status = FileError("replace", path, errno);
-  if (!status.has_value()) {
-    ::unlink(temporary.c_str());
-    return status;
-  }
-  // The rename itself is durable once the directory is.
-  const std::string directory = DirectoryOf(path);
-  const Descriptor parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent.ok() || ::fsync(parent.get()) != 0) return FileError("flush the folder", directory, errno);
-  return {};
+  LOQUAT_ASSIGN(AtomicFile file, AtomicFile::Create(path, AtomicFile::Existing::kReplace));
+  LOQUAT_TRY(file.Append(std::as_bytes(std::span(bytes))));
+  return file.Commit();
 }
 
 Status LockMemory(std::span<std::byte> memory) {

@@ -19,8 +19,8 @@ inline constexpr std::size_t kDefaultMaxFileBytes = std::size_t{64} << 20;
 // Works for pipes and /proc too, where the size is not known beforehand.
 Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes = kDefaultMaxFileBytes);
 
-// Writes a new file beside `path`, flushes it to disk, and renames it over: readers see the old bytes or the new ones,
-// never a mixture, and after a crash one of the two is there.
+// Puts a new file in the place of `path`, flushed to disk (base/atomic_file.h, whose errors these are): readers see the
+// old bytes or the new ones, never a mixture, and after a crash one of the two is there.
 Status WriteFileAtomically(const std::string& path, std::string_view bytes);
 
 // Turns errno `number` into an Error about `path`: "read /etc/x: Permission denied".

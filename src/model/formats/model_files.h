@@ -42,7 +42,7 @@ struct ModelFiles {
   std::string path;  // As given.
   FileFormat format = FileFormat::kGguf;
   std::uint32_t gguf_version = 0;  // Zero: no GGUF.
-  std::string tuned_for;           // Packed: the instruction set whose order the weights have; empty: none.
+  std::string tuned_for;           // Packed: the least instruction set that takes its panels; empty: none.
   std::vector<ShardFile> files;    // That hold weights.
   std::vector<MetadataEntry> metadata;
   ModelConfig config;

@@ -38,7 +38,7 @@ class PackedFilesTest : public testing::Test {
                             .weights = *files.weights,
                             .linear_tensors = {}};
     const std::string path = folder_.File("m.packed");
-    const auto report = WritePacked(path, source, {.replace = true});
+    const auto report = WritePacked(path, source, {.existing = base::AtomicFile::Existing::kReplace});
     EXPECT_TRUE(report.has_value()) << report.error().message;
     return path;
   }

@@ -29,7 +29,7 @@ struct PackedTensor {
 };
 
 struct PackedHead {
-  std::string tuned_for;                // The instruction set whose order the weights have.
+  std::string tuned_for;                // The least instruction set whose kernels take the panels.
   ModelConfig config;                   // Not checked but for its enumerations.
   std::vector<MetadataEntry> metadata;  // Of the file that was packed.
   std::string chat_template;

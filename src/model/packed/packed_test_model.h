@@ -15,22 +15,24 @@ namespace loquat::model {
 
 class PackedTestModel {
  public:
-  // A matrix of each type, [rows, 256], and two vectors between them.
+  // A table of F32 that is no linear layer; a matrix of each type, [rows, 256] or, of plain floats, [rows, 253]; two
+  // vectors between them.
   explicit PackedTestModel(std::size_t rows = 24) {
     base::Random random(20261122);
     std::vector<Tensor> tensors;
+    matrices.push_back(kernels::RandomMatrix(random, kernels::WeightType::kF32, rows, 256, 0.1));
+    tensors.push_back({.name = "table", .shape = {rows, 256}, .bytes = matrices.back().bytes});
     for (std::size_t i = 0; i < kernels::kWeightTypes; ++i) {
       const auto type = static_cast<kernels::WeightType>(i);
-      matrices.push_back(kernels::RandomMatrix(random, type, rows, 256, 0.1));
+      const std::size_t cols = kernels::LayoutOf(type).block_weights == 1 ? 253 : 256;
+      matrices.push_back(kernels::RandomMatrix(random, type, rows, cols, 0.1));
       const std::string name(kernels::LayoutOf(type).name);
-      tensors.push_back({.name = name, .type = type, .shape = {rows, 256}, .bytes = matrices.back().bytes});
+      tensors.push_back({.name = name, .type = type, .shape = {rows, cols}, .bytes = matrices.back().bytes});
       linear.push_back(name);
       if (i != 4 && i != 7) continue;
       vectors.push_back(kernels::RandomMatrix(random, kernels::WeightType::kF32, 1, 9, 0.1));
       tensors.push_back({.name = name + ".bias", .shape = {9}, .bytes = vectors.back().bytes});
     }
-    // Not all that could lie in panels is to.
-    std::erase(linear, "f32");
     weights = std::make_unique<const MappedWeights>(std::vector<base::MappedFile>(), std::move(tensors));
     config.architecture = Architecture::kQwen3;
     config.name = "test";

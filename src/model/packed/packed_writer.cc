@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <filesystem>
 #include <numeric>
 #include <unordered_set>
 #include <utility>
 
-#include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "kernels/interleave.h"
@@ -101,7 +99,7 @@ std::vector<Placed> Order(const PackSource& source) {
   for (const Tensor& tensor : source.weights.tensors()) {
     LOQUAT_CHECK(tensor.order == kernels::RowOrder::kRows, "models are packed from files in rows");
     const bool matrix = tensor.shape.size() == 2;
-    const bool panels = matrix && linear.contains(tensor.name) && kernels::Interleaves(tensor.type);
+    const bool panels = matrix && linear.contains(tensor.name);
     (matrix ? matrices : placed)
         .push_back({&tensor, panels ? kernels::RowOrder::kInterleaved : kernels::RowOrder::kRows});
   }
@@ -128,7 +126,7 @@ base::Status WritePanels(const Tensor& tensor, WeightsWriter& writer, kernels::T
 // The head with the places of all tensors, and hashes of zero in place of those to come.
 PackedHead Plan(const PackSource& source, const PackOptions& options, std::span<const Placed> order) {
   const bool panels = std::ranges::find(order, kernels::RowOrder::kInterleaved, &Placed::order) != order.end();
-  PackedHead head{.tuned_for = std::string(panels ? kernels::IsaName(kernels::Isa::kAvx512Vnni) : ""),
+  PackedHead head{.tuned_for = std::string(panels ? kernels::IsaName(kernels::Isa::kAvx2) : ""),
                   .config = source.config,
                   .metadata = source.metadata,
                   .chat_template = source.chat_template,
@@ -159,9 +157,7 @@ PackedHead Plan(const PackSource& source, const PackOptions& options, std::span<
 
 base::Result<PackReport> WritePacked(const std::string& path, const PackSource& source, const PackOptions& options,
                                      const PackProgress& progress) {
-  using Existing = base::AtomicFile::Existing;
-  std::error_code ignored;
-  if (!options.replace && std::filesystem::exists(path, ignored)) return base::FileExists(path);
+  LOQUAT_TRY(base::AtomicFile::Check(path, options.existing));
   LOQUAT_CHECK(std::has_single_bit(options.chunk_bytes) && options.chunk_bytes >= kPackedBlockBytes &&
                    options.chunk_bytes <= kPackedChunkBytesMax,
                "chunks are a power of two of bytes, and whole blocks");
@@ -170,7 +166,7 @@ base::Result<PackReport> WritePacked(const std::string& path, const PackSource& 
   LOQUAT_ASSIGN(const std::string draft, WritePackedHead(head));
   const std::size_t head_bytes = draft.size();
 
-  LOQUAT_ASSIGN(base::AtomicFile file, base::AtomicFile::Create(path));
+  LOQUAT_ASSIGN(base::AtomicFile file, base::AtomicFile::Create(path, options.existing));
   LOQUAT_TRY(file.Reserve(head_bytes + head.weights_bytes));
   kernels::ThreadTeam team;
   WeightsWriter writer(file, head_bytes, options.chunk_bytes, team);
@@ -194,7 +190,7 @@ base::Result<PackReport> WritePacked(const std::string& path, const PackSource& 
   LOQUAT_ASSIGN(const std::string sealed, WritePackedHead(head));
   LOQUAT_CHECK(sealed.size() == head_bytes, "a head's size depends on no hash");
   LOQUAT_TRY(file.WriteAt(0, std::as_bytes(std::span(sealed))));
-  LOQUAT_TRY(file.Commit(options.replace ? Existing::kReplace : Existing::kRefuse));
+  LOQUAT_TRY(file.Commit());
   return report;
 }
 

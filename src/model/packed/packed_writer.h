@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/result.h"
 #include "model/metadata_entry.h"
 #include "model/model_config.h"
@@ -28,7 +29,7 @@ struct PackSource {
 };
 
 struct PackOptions {
-  bool replace = false;  // A file of that name.
+  base::AtomicFile::Existing existing = base::AtomicFile::Existing::kRefuse;
   std::uint64_t chunk_bytes = kPackedChunkBytes;
 };
 
@@ -43,8 +44,8 @@ struct PackReport {
   std::uint64_t tensors_in_panels = 0;
 };
 
-// `path` has the whole file or is as it was. kAlreadyExists: there is one, and it is not to be replaced;
-// kResourceExhausted "disk_full"; kInvalidArgument: something is larger than the form allows.
+// `path` has the whole file or is as it was. Errors besides AtomicFile's: kInvalidArgument, something is larger
+// than the form allows.
 base::Result<PackReport> WritePacked(const std::string& path, const PackSource& source, const PackOptions& options = {},
                                      const PackProgress& progress = {});
 
