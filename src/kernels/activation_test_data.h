@@ -16,8 +16,8 @@ namespace loquat::kernels {
 class TestActivations {
  public:
   // x: [tokens, cols]
-  TestActivations(const TransformerKernels& tier, WeightType type, std::vector<float> x, std::size_t cols)
-      : TestActivations(tier, tier.form(type), std::move(x), cols) {}
+  TestActivations(const TransformerKernels& tier, const Matrix& weights, std::vector<float> x)
+      : TestActivations(tier, tier.form(weights), std::move(x), weights.cols) {}
   TestActivations(const TransformerKernels& tier, ActivationForm form, std::vector<float> x, std::size_t cols)
       : form_(form), x_(std::move(x)), cols_(cols), stride_(RoundedBytes(form_, cols)) {
     rounded_.resize(tokens() * stride_ / sizeof(float) + 1);

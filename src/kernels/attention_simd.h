@@ -216,6 +216,34 @@ LOQUAT_SIMD void LoadHalfRows(const std::byte* rows, std::size_t count, std::siz
   }
 }
 
+// Up to sixteen signed bytes.
+LOQUAT_SIMD F32x16 FromInt8(const std::byte* p, std::size_t count) {
+  std::int8_t bytes[kVector] = {};
+  if (count == kVector) return FromInt8(reinterpret_cast<const std::int8_t*>(p));
+  __builtin_memcpy(bytes, p, count);
+  return FromInt8(bytes);
+}
+
+// Keys and values under one scale a token, which lie behind them: [columns, token] and [token, width].
+LOQUAT_SIMD void LoadInt8(const std::byte* keys, const std::byte* values, std::size_t count, std::size_t width,
+                          std::size_t padded, AttentionBlock& block) {
+  const std::byte* const scales = keys + width * kAttentionBlockTokens;
+  const F32x16 low = LoadAs<F32x16>(scales), high = LoadAs<F32x16>(scales + kVector * sizeof(float));
+  for (std::size_t k = 0; k < width; ++k) {
+    const std::byte* const column = keys + k * kAttentionBlockTokens;
+    float* const out = block.keys + k * kAttentionBlockTokens;
+    Store(out, FromInt8(column, kVector) * low);
+    Store(out + kVector, FromInt8(column + kVector, kVector) * high);
+  }
+  for (std::size_t j = 0; j < count; ++j) {
+    const auto scale = LoadAs<float>(values + width * kAttentionBlockTokens + j * sizeof(float));
+    ForVectors(
+        width, [&](std::size_t k, std::size_t n) __attribute__((always_inline)) {
+          Store(block.values + j * padded + k, FromInt8(values + j * width + k, n) * scale);
+        });
+  }
+}
+
 inline void AttendPages(const AttentionQueries& queries, const PagedKeys& keys) {
   const std::size_t width = queries.head_width;
   const auto load = [&](std::size_t first, std::size_t count, std::size_t padded, AttentionBlock& block) {
@@ -224,10 +252,13 @@ inline void AttendPages(const AttentionQueries& queries, const PagedKeys& keys) 
       LoadHalfRows(page + keys.key_offset, width, kAttentionBlockTokens, kAttentionBlockTokens, block.keys, convert);
       LoadHalfRows(page + keys.value_offset, count, width, padded, block.values, convert);
     };
-    if (keys.type == HalfType::kF16) {
-      bring([](U16x16 h) { return FromF16(h); });
-    } else {
-      bring([](U16x16 h) { return FromBF16(h); });
+    switch (keys.type) {
+      case KvType::kF16:
+        return bring([](U16x16 h) { return FromF16(h); });
+      case KvType::kBF16:
+        return bring([](U16x16 h) { return FromBF16(h); });
+      case KvType::kInt8:
+        return LoadInt8(page + keys.key_offset, page + keys.value_offset, count, width, padded, block);
     }
   };
   Attend(queries, keys.position + queries.tokens, load, [&](std::size_t t) { return keys.position + t + 1; });

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -36,7 +37,7 @@ std::vector<double> Reference(const float* q, const std::vector<double>& keys, c
 class AttentionTest : public testing::TestWithParam<Isa> {
  protected:
   void SetUp() override {
-    if (GetParam() > DetectIsa()) GTEST_SKIP() << "this machine lacks " << IsaName(GetParam());
+    if (!Supports(GetParam())) GTEST_SKIP() << "this machine lacks " << IsaName(GetParam());
   }
   const TransformerKernels& tier() const { return TransformerKernelsFor(GetParam()); }
   std::vector<float> Randoms(std::size_t n, float size) {
@@ -47,47 +48,60 @@ class AttentionTest : public testing::TestWithParam<Isa> {
   base::Random random_{kSeed};
 };
 
-// A sequence of `tokens` keys and values in pages; what is past its end is NaN.
+// A sequence of `tokens` keys and values in pages; what is past its end is NaN, as half numbers or by its scales.
 class Pages {
  public:
-  Pages(base::Random& random, HalfType type, std::size_t tokens, std::size_t width)
-      : count_((tokens + kAttentionBlockTokens - 1) / kAttentionBlockTokens), width_(width), type_(type) {
-    const std::size_t page = 2 * kAttentionBlockTokens * width;
-    halves_.assign(count_ * page, 0x7FFF);
-    for (std::size_t p = 0; p < count_; ++p) pages_.push_back(reinterpret_cast<std::byte*>(&halves_[p * page]));
+  Pages(base::Random& random, KvType type, std::size_t tokens, std::size_t width) : width_(width), type_(type) {
+    const std::size_t count = (tokens + kAttentionBlockTokens - 1) / kAttentionBlockTokens;
+    bytes_.assign(count * 2 * head_bytes(), std::byte{0x7F});
+    if (type == KvType::kInt8) std::ranges::fill(bytes_, std::byte{0xFF});
+    for (std::size_t p = 0; p < count; ++p) pages_.push_back(&bytes_[p * 2 * head_bytes()]);
     for (std::size_t t = 0; t < tokens; ++t) {
       for (std::size_t which = 0; which < 2; ++which) {
+        const float scale = (random.Float() + 0.5F) / 127;
+        if (type == KvType::kInt8) Put(Head(t, which) + kAttentionBlockTokens * width + t % 32 * sizeof scale, scale);
         for (std::size_t k = 0; k < width; ++k) {
-          const float value = random.Float() * 2 - 1;
-          const std::uint16_t bits = type == HalfType::kF16 ? HalfBits(value) : Bf16Bits(value);
-          const std::size_t row = t % kAttentionBlockTokens;
-          const std::size_t at =
-              which == 0 ? k * kAttentionBlockTokens + row : (kAttentionBlockTokens + row) * width + k;
-          halves_[t / kAttentionBlockTokens * page + at] = bits;
-          (which == 0 ? keys : values).push_back(type == HalfType::kF16 ? HalfValue(bits) : Bf16Value(bits));
+          const std::size_t at = which == 0 ? k * kAttentionBlockTokens + t % 32 : t % 32 * width + k;
+          (which == 0 ? keys : values).push_back(PutNumber(Head(t, which), at, random.Float() * 2 - 1, scale));
         }
       }
     }
   }
   PagedKeys View(std::size_t position) const {
-    return {.pages = pages_.data(),
-            .key_offset = 0,
-            .value_offset = kAttentionBlockTokens * width_ * 2,
-            .type = type_,
-            .position = position};
+    return {.pages = pages_.data(), .key_offset = 0, .value_offset = head_bytes(), .type = type_, .position = position};
   }
   std::vector<double> keys, values;  // [token, width]
 
  private:
-  std::size_t count_, width_;
-  HalfType type_;
-  std::vector<std::uint16_t> halves_;
+  std::size_t head_bytes() const { return KvHeadBytes(type_, width_); }
+  std::byte* Head(std::size_t t, std::size_t which) {
+    return &bytes_[(t / kAttentionBlockTokens * 2 + which) * head_bytes()];
+  }
+  template <typename T>
+  static void Put(std::byte* at, T value) {
+    std::memcpy(at, &value, sizeof value);
+  }
+  // Number `at` of a head; returns what was kept of it.
+  double PutNumber(std::byte* head, std::size_t at, float value, float scale) const {
+    if (type_ == KvType::kInt8) {
+      const auto number = static_cast<std::int8_t>(std::lrint(value * 127));
+      Put(head + at, number);
+      return static_cast<double>(number) * static_cast<double>(scale);
+    }
+    const std::uint16_t bits = type_ == KvType::kF16 ? HalfBits(value) : Bf16Bits(value);
+    Put(head + at * sizeof bits, bits);
+    return type_ == KvType::kF16 ? HalfValue(bits) : Bf16Value(bits);
+  }
+
+  std::size_t width_;
+  KvType type_;
+  std::vector<std::byte> bytes_;
   std::vector<std::byte*> pages_;
 };
 
 TEST_P(AttentionTest, OverPagesEqualsDoubles) {
-  for (const std::size_t width : {1, 8, 16, 40, 64, 128, 256}) {
-    for (const HalfType type : {HalfType::kF16, HalfType::kBF16}) {
+  for (const std::size_t width : {1, 8, 16, 41, 64, 128, 256}) {
+    for (const KvType type : {KvType::kF16, KvType::kBF16, KvType::kInt8}) {
       const std::size_t tokens = 1 + random_.Below(7), heads = 1 + random_.Below(4), position = random_.Below(100);
       const Pages pages(random_, type, position + tokens, width);
       const auto q = Randoms(tokens * heads * width, 3);
@@ -114,7 +128,7 @@ TEST_P(AttentionTest, OverPagesEqualsDoubles) {
 TEST_P(AttentionTest, OverPagesGivesTheSameBitsForAnySplit) {
   SCOPED_TRACE(kSeed);
   constexpr std::size_t kTokens = 8, kHeads = 4, kWidth = 24, kPosition = 59;
-  const Pages pages(random_, HalfType::kF16, kPosition + kTokens, kWidth);
+  const Pages pages(random_, KvType::kF16, kPosition + kTokens, kWidth);
   const auto q = Randoms(kTokens * kHeads * kWidth, 3);
   std::vector<float> whole(q.size());
   AttentionQueries all{.q = q.data(),
@@ -177,6 +191,104 @@ TEST_P(AttentionTest, OverRowsEqualsDoublesAndScalar) {
       }
     }
   }
+}
+
+// Rounded as the kernel rounds, and back.
+std::vector<float> Bf16Rounded(const std::vector<float>& values, float scale) {
+  std::vector<float> rounded;
+  for (const float value : values) rounded.push_back(static_cast<float>(Bf16Value(Bf16Bits(value * scale))));
+  return rounded;
+}
+
+TEST_P(AttentionTest, OverRowsInBf16EqualsDoublesOfWhatWasRounded) {
+  if (tier().attend_rows_bf16 == nullptr) return;  // Not every tier has it.
+  for (const std::size_t width : {1, 2, 16, 26, 31, 32, 33, 64, 128, 256}) {
+    for (const std::size_t keys : {1, 2, 31, 32, 33, 100}) {
+      constexpr std::size_t kTokens = 5, kHeads = 3;
+      const std::size_t stride = width + 3;
+      const auto q = Randoms(kTokens * kHeads * width, 3), k = Randoms(keys * stride, 1), v = Randoms(keys * stride, 1);
+      const float scale = 1 / std::sqrt(static_cast<float>(width));
+      std::vector<float> out(q.size() + 1, 7);
+      AttentionQueries queries{.q = q.data(),
+                               .q_stride = kHeads * width,
+                               .out = out.data(),
+                               .out_stride = kHeads * width,
+                               .tokens = kTokens,
+                               .heads = kHeads,
+                               .head_width = width,
+                               .scale = scale};
+      const RowKeys rows{.keys = k.data(), .values = v.data(), .stride = stride, .tokens = keys};
+      tier().attend_rows_bf16(queries, rows);
+      EXPECT_EQ(out.back(), 7) << "nothing behind the outputs is written";
+      constexpr double kLog2E = 1.4426950408889634;
+      const auto rounded_q = Bf16Rounded(q, scale * 1.44269504F), rounded_k = Bf16Rounded(k, 1),
+                 rounded_v = Bf16Rounded(v, 1);
+      std::vector<double> exact_keys, exact_values;
+      for (std::size_t j = 0; j < keys; ++j) {
+        exact_keys.insert(exact_keys.end(), &rounded_k[j * stride], &rounded_k[j * stride + width]);
+        exact_values.insert(exact_values.end(), &rounded_v[j * stride], &rounded_v[j * stride + width]);
+      }
+      for (std::size_t i = 0; i < kTokens * kHeads; ++i) {
+        const auto expected = Reference(&rounded_q[i * width], exact_keys, exact_values, keys, width, 1 / kLog2E);
+        // Weights keep 8 bits, so each value is off by 2^-9 of itself at most.
+        for (std::size_t c = 0; c < width; ++c) ASSERT_NEAR(out[i * width + c], expected[c], 0x1p-8) << width;
+      }
+      // One query after the other gives the same bits.
+      std::vector<float> single(q.size());
+      for (std::size_t i = 0; i < kTokens * kHeads; ++i) {
+        AttentionQueries one = queries;
+        one.q = q.data() + i * width;
+        one.out = single.data() + i * width;
+        one.tokens = one.heads = 1;
+        tier().attend_rows_bf16(one, rows);
+      }
+      ASSERT_EQ(std::memcmp(single.data(), out.data(), single.size() * sizeof(float)), 0) << width << ", " << keys;
+    }
+  }
+}
+
+TEST_P(AttentionTest, InBf16WhatIsNoNumberShows) {
+  if (tier().attend_rows_bf16 == nullptr) return;
+  constexpr std::size_t kKeys = 40, kWidth = 20;
+  const auto q = Randoms(kWidth, 1), v = Randoms(kKeys * kWidth, 1);
+  for (const std::size_t bad : {0, 17, 39}) {
+    auto k = Randoms(kKeys * kWidth, 1);
+    k[bad * kWidth + 3] = NAN;
+    std::vector<float> out(kWidth);
+    tier().attend_rows_bf16({.q = q.data(),
+                             .q_stride = kWidth,
+                             .out = out.data(),
+                             .out_stride = kWidth,
+                             .tokens = 1,
+                             .heads = 1,
+                             .head_width = kWidth,
+                             .scale = 0.2F},
+                            {.keys = k.data(), .values = v.data(), .stride = kWidth, .tokens = kKeys});
+    for (const float x : out) EXPECT_TRUE(std::isnan(x)) << bad;
+  }
+}
+
+// Scores far apart: the greatest alone counts, and none overflows.
+TEST_P(AttentionTest, InBf16GreatScoresPickOneValue) {
+  if (tier().attend_rows_bf16 == nullptr) return;
+  constexpr std::size_t kKeys = 70, kWidth = 16;
+  std::vector<float> k(kKeys * kWidth), v(kKeys * kWidth), q(kWidth, 1), out(kWidth);
+  for (std::size_t j = 0; j < kKeys; ++j) {
+    for (std::size_t c = 0; c < kWidth; ++c) {
+      k[j * kWidth + c] = j == 50 ? 1000.0F : -1000.0F + static_cast<float>(j);
+      v[j * kWidth + c] = static_cast<float>(j);
+    }
+  }
+  tier().attend_rows_bf16({.q = q.data(),
+                           .q_stride = kWidth,
+                           .out = out.data(),
+                           .out_stride = kWidth,
+                           .tokens = 1,
+                           .heads = 1,
+                           .head_width = kWidth,
+                           .scale = 1},
+                          {.keys = k.data(), .values = v.data(), .stride = kWidth, .tokens = kKeys});
+  for (const float x : out) EXPECT_FLOAT_EQ(x, 50);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiers, AttentionTest, testing::ValuesIn(kIsas),

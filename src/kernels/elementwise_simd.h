@@ -143,6 +143,33 @@ inline void ToHalf(HalfType type, const float* x, std::uint16_t* out, std::size_
       });
 }
 
+inline float ToInt8(const float* x, std::int8_t* out, std::size_t n) {
+  constexpr float kGreatest = 127;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits.
+  U32x16 magnitudes = {};                // As bits: a NaN's are greater than those of any number.
+  ForVectors(
+      n, [&](std::size_t i, std::size_t count) __attribute__((always_inline)) {
+        const U32x16 bits = BitsAs<U32x16>(Load(x + i, count)) & 0x7FFFFFFFU;
+        magnitudes = bits > magnitudes ? bits : magnitudes;
+      });
+  std::uint32_t most = 0;
+  for (std::size_t lane = 0; lane < kVector; ++lane) most = magnitudes[lane] > most ? magnitudes[lane] : most;
+  const auto greatest = BitsAs<float>(most);
+  const bool sound = greatest < __builtin_inff();
+  const bool vanishes = greatest < 0x1p-100F;  // Its inverse would be no number.
+  const float inverse = !sound || vanishes ? 0.0F : kGreatest / greatest;
+  ForVectors(
+      n, [&](std::size_t i, std::size_t count) __attribute__((always_inline)) {
+        const F32x16 v = sound ? Load(x + i, count) : F32x16{};
+        const I32x16 whole =
+            __builtin_convertvector(MultiplyAdd(v, Broadcast(inverse), Broadcast(kRound)) - kRound, I32x16);
+        const I8x16 bytes = __builtin_convertvector(whole, I8x16);
+        __builtin_memcpy(out + i, &bytes, count);
+      });
+  if (!sound) return __builtin_nanf("");
+  return vanishes ? 0.0F : greatest / kGreatest;
+}
+
 inline void FromHalf(HalfType type, const std::uint16_t* x, float* out, std::size_t n) {
   ForVectors(
       n, [&](std::size_t i, std::size_t count) __attribute__((always_inline)) {

@@ -51,17 +51,26 @@ struct Int8 {
   Matrix matrix;
 };
 
+std::vector<float> Activations(base::Random& random, std::size_t n) {
+  std::vector<float> x(n);
+  for (float& value : x) value = random.Float() * 3 - 1;  // More above zero than below.
+  return x;
+}
+
 class Int8PanelsTest : public testing::Test {
  protected:
-  const TransformerKernels& tier() const { return kTransformerKernelsAvx512Vnni; }
-  bool here() const { return Isa::kAvx512Vnni <= DetectIsa(); }
+  base::Random random_{kSeed};
+};
+
+class Int8Products : public testing::TestWithParam<Isa> {
+ protected:
+  void SetUp() override {
+    if (!Supports(GetParam())) GTEST_SKIP() << "this machine lacks the tier";
+    ASSERT_TRUE(tier().panels);
+  }
+  const TransformerKernels& tier() const { return TransformerKernelsFor(GetParam()); }
   TestActivations Given(std::vector<float> x, std::size_t cols) const {
     return {tier(), ActivationForm::kInt8Token, std::move(x), cols};
-  }
-  std::vector<float> Activations(std::size_t n) {
-    std::vector<float> x(n);
-    for (float& value : x) value = random_.Float() * 3 - 1;  // More above zero than below.
-    return x;
   }
   base::Random random_{kSeed};
 };
@@ -123,10 +132,9 @@ TEST_F(Int8PanelsTest, OnlyPlainFloatsOfSomeLengthAreRounded) {
   EXPECT_FALSE(RoundsToInt8(matrix));
 }
 
-TEST_F(Int8PanelsTest, ActivationsAreWithinHalfAScaleAndZeroIsExact) {
-  if (!here()) GTEST_SKIP() << "this machine lacks the tier that takes them";
+TEST_P(Int8Products, ActivationsAreWithinHalfAScaleAndZeroIsExact) {
   for (const std::size_t cols : {16, 19, 64, 333}) {
-    std::vector<float> x = Activations(3 * cols);
+    std::vector<float> x = Activations(random_, 3 * cols);
     x[1] = 0;
     std::fill_n(&x[cols], cols, 0.0F);        // A token of zeros,
     std::fill_n(&x[2 * cols], cols, 1e-36F);  // and one that vanishes.
@@ -141,13 +149,12 @@ TEST_F(Int8PanelsTest, ActivationsAreWithinHalfAScaleAndZeroIsExact) {
   }
 }
 
-TEST_F(Int8PanelsTest, ProductsEqualDoublesOfTheRoundedNumbers) {
-  if (!here()) GTEST_SKIP() << "this machine lacks the tier that takes them";
+TEST_P(Int8Products, ProductsEqualDoublesOfTheRoundedNumbers) {
   for (const std::size_t rows : {1, 16, 17, 31, 32, 53}) {
     for (const std::size_t cols : {16, 17, 30, 64, 512, 1054}) {
       for (const std::size_t tokens : {1, 2, 3, 11, 12, 13, 31}) {
         const Int8 weights(RandomMatrix(random_, WeightType::kF32, rows, cols, 0.1));
-        const TestActivations given = Given(Activations(tokens * cols), cols);
+        const TestActivations given = Given(Activations(random_, tokens * cols), cols);
         const std::vector<float> x = given.Seen();
         std::vector<float> out(tokens * rows);
         tier().matmul(weights.matrix, 0, rows, given.Io(out.data(), rows));
@@ -166,8 +173,7 @@ TEST_F(Int8PanelsTest, ProductsEqualDoublesOfTheRoundedNumbers) {
   }
 }
 
-TEST_F(Int8PanelsTest, TheLongestRowsOfTheGreatestNumbersDoNotOverflow) {
-  if (!here()) GTEST_SKIP() << "this machine lacks the tier that takes them";
+TEST_P(Int8Products, TheLongestRowsOfTheGreatestNumbersDoNotOverflow) {
   constexpr std::size_t kCols = kInt8ColumnsMax;
   TestMatrix weights = RandomMatrix(random_, WeightType::kF32, 1, kCols, 0.1);
   const std::vector<float> ones(kCols, 1.0F);
@@ -181,12 +187,11 @@ TEST_F(Int8PanelsTest, TheLongestRowsOfTheGreatestNumbersDoNotOverflow) {
   }
 }
 
-TEST_F(Int8PanelsTest, AnySplitOfRowsAndTokensGivesTheSameBits) {
-  if (!here()) GTEST_SKIP() << "this machine lacks the tier that takes them";
+TEST_P(Int8Products, AnySplitOfRowsAndTokensGivesTheSameBits) {
   SCOPED_TRACE(kSeed);
   constexpr std::size_t kRows = 85, kTokens = 29, kCols = 310;
   const Int8 weights(RandomMatrix(random_, WeightType::kBF16, kRows, kCols, 0.1));
-  const TestActivations x = Given(Activations(kTokens * kCols), kCols);
+  const TestActivations x = Given(Activations(random_, kTokens * kCols), kCols);
   std::vector<float> whole(kTokens * kRows);
   tier().matmul(weights.matrix, 0, kRows, x.Io(whole.data(), kRows));
   for (int round = 0; round < 30; ++round) {
@@ -205,14 +210,13 @@ TEST_F(Int8PanelsTest, AnySplitOfRowsAndTokensGivesTheSameBits) {
   }
 }
 
-TEST_F(Int8PanelsTest, WhatIsNoNumberStaysWithItsTokenOrRow) {
-  if (!here()) GTEST_SKIP() << "this machine lacks the tier that takes them";
+TEST_P(Int8Products, WhatIsNoNumberStaysWithItsTokenOrRow) {
   constexpr std::size_t kRows = 20, kTokens = 14, kCols = 64;
   for (const float odd : {NAN, INFINITY, -INFINITY}) {
     TestMatrix weights = RandomMatrix(random_, WeightType::kF32, kRows, kCols, 0.1);
     std::memcpy(weights.bytes.data() + (17 * kCols + 5) * sizeof odd, &odd, sizeof odd);
     const Int8 rounded(weights);
-    std::vector<float> x = Activations(kTokens * kCols);
+    std::vector<float> x = Activations(random_, kTokens * kCols);
     x[3 * kCols + kCols - 1] = odd;
     const TestActivations given = Given(x, kCols);
     std::vector<float> out(kTokens * kRows);
@@ -222,6 +226,21 @@ TEST_F(Int8PanelsTest, WhatIsNoNumberStaysWithItsTokenOrRow) {
     }
   }
 }
+
+TEST_P(Int8Products, AreTheSameBitsInEveryTier) {
+  for (const std::size_t cols : {16, 30, 1054}) {
+    constexpr std::size_t kRows = 37, kTokens = 14;
+    const Int8 weights(RandomMatrix(random_, WeightType::kF32, kRows, cols, 0.1));
+    const TestActivations x = Given(Activations(random_, kTokens * cols), cols);
+    std::vector<float> out(kTokens * kRows), expected(out.size());
+    tier().matmul(weights.matrix, 0, kRows, x.Io(out.data(), kRows));
+    kTransformerKernelsAvx2.matmul(weights.matrix, 0, kRows, x.Io(expected.data(), kRows));
+    EXPECT_EQ(std::memcmp(out.data(), expected.data(), out.size() * sizeof(float)), 0) << cols;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiers, Int8Products, testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni),
+                         [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace
 }  // namespace loquat::kernels

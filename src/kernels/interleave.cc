@@ -9,12 +9,9 @@
 namespace loquat::kernels {
 namespace {
 
-constexpr std::size_t kBlock = 32;    // Columns under one scale.
-constexpr std::size_t kScale = 2;     // Bytes of it.
-constexpr std::size_t kTogether = 4;  // Columns of one row that lie together.
-static_assert(kInterleavedColumns == 2 * kBlock);
+constexpr std::size_t kHalf = 2;  // Bytes of one number in binary16.
 constexpr std::size_t kWord =
-    4;  // Bytes of one row that lie together, of plain floats: one in f32, two columns in bf16.
+    4;  // Bytes of one row that lie together: of plain floats one in f32, two columns in bf16.
 
 bool IsPlain(WeightType type) {
   return LayoutOf(type).block_weights == 1;
@@ -25,13 +22,46 @@ std::size_t PlainColumns(WeightType type) {
   return type == WeightType::kBF16 ? kWord / sizeof(std::uint16_t) : 1;
 }
 
-// Of the numbers of one block of sixteen rows.
-constexpr std::size_t QuantBytes(WeightType type) {
-  return kInterleavedRows * (LayoutOf(type).block_bytes - kScale);
-}
+// Blocks in a panel: words of sixteen rows after each other, as they come in the file; before them the half numbers
+// that some types have besides, of as many blocks as make the whole a number of lines, or nearly.
+struct BlockPanel {
+  WeightType type;
+  std::size_t half_at = 0;   // Where in the block it is, and
+  std::size_t halves = 0;    // whether it is there: 0 or 1.
+  std::size_t together = 1;  // Blocks.
 
-constexpr std::size_t PairBytes(WeightType type) {
-  return 2 * (kInterleavedRows * kScale + QuantBytes(type));
+  std::size_t block_bytes() const { return LayoutOf(type).block_bytes; }
+  std::size_t words() const { return (block_bytes() - halves * kHalf) / kWord; }
+  std::size_t head_bytes() const {
+    const std::size_t bytes = halves * together * kInterleavedRows * kHalf;
+    return (bytes + kInterleavedAlignment - 1) / kInterleavedAlignment * kInterleavedAlignment;
+  }
+  std::size_t words_bytes() const { return words() * kInterleavedRows * kWord; }  // Of one block.
+  std::size_t group_bytes() const { return head_bytes() + together * words_bytes(); }
+  std::size_t group_columns() const { return together * LayoutOf(type).block_weights; }
+  std::size_t groups(std::size_t cols) const { return (cols + group_columns() - 1) / group_columns(); }
+  // In the panel, of block `block`.
+  std::size_t HalvesAt(std::size_t block) const {
+    return block / together * group_bytes() + block % together * kInterleavedRows * kHalf;
+  }
+  std::size_t WordsAt(std::size_t block) const {
+    return block / together * group_bytes() + head_bytes() + block % together * words_bytes();
+  }
+  // Where word i is in the file's block.
+  std::size_t FromWord(std::size_t i) const { return i * kWord + (half_at <= i * kWord ? halves * kHalf : 0); }
+};
+
+BlockPanel PanelOf(WeightType type) {
+  switch (type) {
+    case WeightType::kQ8_0:
+    case WeightType::kQ4_0:
+    case WeightType::kQ5_0:
+      return {.type = type, .half_at = 0, .halves = 1, .together = 2};
+    case WeightType::kQ6_K:
+      return {.type = type, .half_at = LayoutOf(type).block_bytes - kHalf, .halves = 1};
+    default:
+      return {.type = type};
+  }
 }
 
 // q8_0 has signs, and the dot products take weights without.
@@ -39,20 +69,25 @@ constexpr std::uint32_t FlippedBits(WeightType type) {
   return type == WeightType::kQ8_0 ? 0x80808080U : 0U;
 }
 
-// The same block of sixteen rows, the first `rows` of which there are: what lies at `blocks`, and a row's bytes on.
-void PutBlocks(WeightType type, const std::byte* blocks, std::size_t row_bytes, std::size_t rows, std::byte* scales,
-               std::byte* quants) {
-  for (std::size_t row = 0; row < rows; ++row) std::memcpy(scales + row * kScale, blocks + row * row_bytes, kScale);
-  const std::uint32_t flip = FlippedBits(type);
-  const std::size_t words = (LayoutOf(type).block_bytes - kScale) / kTogether;
-  for (std::size_t i = 0; i < words; ++i) {
-    std::byte* const out = quants + i * kInterleavedRows * kTogether;
-    for (std::size_t row = 0; row < rows; ++row) {
-      std::uint32_t word;
-      std::memcpy(&word, blocks + row * row_bytes + kScale + i * kTogether, sizeof word);
-      word ^= flip;
-      std::memcpy(out + row * kTogether, &word, sizeof word);
-    }
+// One block of a row, to or from its place among sixteen.
+void PutBlock(const BlockPanel& layout, const std::byte* block, std::byte* halves, std::byte* words) {
+  std::memcpy(halves, block + layout.half_at, layout.halves * kHalf);
+  const std::uint32_t flip = FlippedBits(layout.type);
+  for (std::size_t i = 0; i < layout.words(); ++i) {
+    std::uint32_t word;
+    std::memcpy(&word, block + layout.FromWord(i), sizeof word);
+    word ^= flip;
+    std::memcpy(words + i * kInterleavedRows * kWord, &word, sizeof word);
+  }
+}
+void TakeBlock(const BlockPanel& layout, const std::byte* halves, const std::byte* words, std::byte* block) {
+  std::memcpy(block + layout.half_at, halves, layout.halves * kHalf);
+  const std::uint32_t flip = FlippedBits(layout.type);
+  for (std::size_t i = 0; i < layout.words(); ++i) {
+    std::uint32_t word;
+    std::memcpy(&word, words + i * kInterleavedRows * kWord, sizeof word);
+    word ^= flip;
+    std::memcpy(block + layout.FromWord(i), &word, sizeof word);
   }
 }
 
@@ -93,26 +128,17 @@ void CopyPlainColumns(WeightType type, const std::byte* panel, std::size_t row, 
 }
 
 void PutBlockPanel(const Matrix& from, std::size_t first, std::size_t rows, std::byte* out) {
-  for (std::size_t block = 0; block < from.cols / kBlock; ++block) {
-    std::byte* const pair = out + block / 2 * PairBytes(from.type);
-    std::byte* const scales = pair + block % 2 * kInterleavedRows * kScale;
-    std::byte* const quants = pair + 2 * kInterleavedRows * kScale + block % 2 * QuantBytes(from.type);
-    PutBlocks(from.type, from.row(first) + block * LayoutOf(from.type).block_bytes, from.row_bytes(), rows, scales,
-              quants);
+  const BlockPanel layout = PanelOf(from.type);
+  for (std::size_t block = 0; block < from.cols / LayoutOf(from.type).block_weights; ++block) {
+    std::byte* const halves = out + layout.HalvesAt(block);
+    std::byte* const words = out + layout.WordsAt(block);
+    for (std::size_t row = 0; row < rows; ++row) {
+      PutBlock(layout, from.row(first + row) + block * layout.block_bytes(), halves + row * kHalf, words + row * kWord);
+    }
   }
 }
 
-// Columns that a panel has room for.
-std::size_t PanelColumns(const Matrix& from) {
-  if (!IsPlain(from.type)) return (from.cols + kInterleavedColumns - 1) / kInterleavedColumns * kInterleavedColumns;
-  return PanelBytes(from.type, from.cols) / kInterleavedRows / LayoutOf(from.type).block_bytes;
-}
-
 }  // namespace
-
-bool Interleaves(WeightType type) {
-  return IsPlain(type) || type == WeightType::kQ8_0 || type == WeightType::kQ4_0;
-}
 
 std::size_t PanelBytes(WeightType type, std::size_t cols) {
   if (IsPlain(type)) {
@@ -121,7 +147,8 @@ std::size_t PanelBytes(WeightType type, std::size_t cols) {
         (cols + together - 1) / together * together * LayoutOf(type).block_bytes * kInterleavedRows;
     return (bytes + kInterleavedAlignment - 1) / kInterleavedAlignment * kInterleavedAlignment;
   }
-  return (cols + kInterleavedColumns - 1) / kInterleavedColumns * PairBytes(type);
+  const BlockPanel layout = PanelOf(type);
+  return layout.groups(cols) * layout.group_bytes();
 }
 
 std::size_t InterleavedBytes(const Matrix& weights) {
@@ -129,13 +156,14 @@ std::size_t InterleavedBytes(const Matrix& weights) {
 }
 
 void InterleavePanels(const Matrix& from, std::size_t begin, std::size_t end, std::byte* to) {
-  LOQUAT_CHECK(Interleaves(from.type) && from.order == RowOrder::kRows, "a matrix that cannot be interleaved");
+  LOQUAT_CHECK(from.order == RowOrder::kRows, "a matrix that is in rows");
   const std::size_t panel_bytes = PanelBytes(from.type, from.cols);
   for (std::size_t panel = begin; panel < end; ++panel) {
     std::byte* const out = to + panel * panel_bytes;
     const std::size_t first = panel * kInterleavedRows;
     const std::size_t rows = std::min(kInterleavedRows, from.rows - first);
-    if (rows < kInterleavedRows || PanelColumns(from) != from.cols) std::memset(out, 0, panel_bytes);
+    const bool full = rows == kInterleavedRows && panel_bytes == kInterleavedRows * from.row_bytes();
+    if (!full) std::memset(out, 0, panel_bytes);
     if (IsPlain(from.type)) {
       PutPlain(from, first, rows, out);
     } else {
@@ -145,23 +173,16 @@ void InterleavePanels(const Matrix& from, std::size_t begin, std::size_t end, st
 }
 
 void CopyInterleavedColumns(const Matrix& from, std::size_t row, std::size_t begin, std::size_t count, std::byte* to) {
-  LOQUAT_CHECK(Interleaves(from.type) && from.order == RowOrder::kInterleaved, "a matrix that is not interleaved");
+  LOQUAT_CHECK(from.order == RowOrder::kInterleaved, "a matrix that is interleaved");
   const std::byte* const panel = from.data + row / kInterleavedRows * PanelBytes(from.type, from.cols);
   const std::size_t in_panel = row % kInterleavedRows;
   if (IsPlain(from.type)) return CopyPlainColumns(from.type, panel, in_panel, begin, count, to);
-  const std::uint32_t flip = FlippedBits(from.type);
-  const std::size_t words = (LayoutOf(from.type).block_bytes - kScale) / kTogether;
-  for (std::size_t block = begin / kBlock; block < (begin + count) / kBlock; ++block) {
-    const std::byte* const pair = panel + block / 2 * PairBytes(from.type);
-    std::memcpy(to, pair + (block % 2 * kInterleavedRows + in_panel) * kScale, kScale);
-    to += kScale;
-    const std::byte* const quants = pair + 2 * kInterleavedRows * kScale + block % 2 * QuantBytes(from.type);
-    for (std::size_t i = 0; i < words; ++i, to += kTogether) {
-      std::uint32_t word;
-      std::memcpy(&word, quants + (i * kInterleavedRows + in_panel) * kTogether, sizeof word);
-      word ^= flip;
-      std::memcpy(to, &word, sizeof word);
-    }
+  const BlockPanel layout = PanelOf(from.type);
+  const std::size_t block_weights = LayoutOf(from.type).block_weights;
+  for (std::size_t block = begin / block_weights; block < (begin + count) / block_weights; ++block) {
+    TakeBlock(layout, panel + layout.HalvesAt(block) + in_panel * kHalf,
+              panel + layout.WordsAt(block) + in_panel * kWord, to);
+    to += layout.block_bytes();
   }
 }
 

@@ -2,10 +2,11 @@
 // file, bit for bit, in another order. Drawn in docs/weight_types.md.
 //
 // A panel of f32 or f16 holds sixteen rows of its first column, then of its second; bf16 likewise, two columns of each
-// row together. Of block types a panel holds its columns 64 at a time: sixteen scales (F16) for the first 32 columns
-// and sixteen for the others, then both blocks' numbers. Those of q8_0 lie as q + 128, four columns of one row
-// together, sixteen rows of these after each other; those of q4_0 likewise, columns c and c + 16 of the block in one
-// byte. Rows and columns that the matrix lacks are zeros that nobody reads. Pure functions; any thread.
+// row together. Of block types it holds the blocks' words of four bytes, in the file's order: that of each of the
+// sixteen rows, then the next. A number of two bytes that a type has besides lies before the words, sixteen rows after
+// each other, with those of the next block if the blocks are of 32 columns; q6_k's has as many zeros behind it. The
+// numbers of q8_0 lie as q + 128. Rows and columns that the matrix lacks are zeros that nobody reads. Pure functions;
+// any thread.
 
 #pragma once
 
@@ -16,12 +17,10 @@
 namespace loquat::kernels {
 
 inline constexpr std::size_t kInterleavedRows = 16;
-inline constexpr std::size_t kInterleavedColumns = 64;
+inline constexpr std::size_t kInterleavedColumns = 64;    // A panel of 32-column blocks has room for such multiples.
 inline constexpr std::size_t kInterleavedAlignment = 64;  // Of every panel, if the first has it.
 
-bool Interleaves(WeightType type);
-
-// Of one panel, and of all. REQUIRES: Interleaves(type).
+// Of one panel, and of all.
 std::size_t PanelBytes(WeightType type, std::size_t cols);
 std::size_t InterleavedBytes(const Matrix& weights);
 

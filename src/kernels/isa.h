@@ -14,6 +14,7 @@ namespace loquat::kernels {
 enum class Isa : std::uint8_t {
   kScalar,      // Baseline x86-64: the oracle.
   kAvx2,        // With FMA and F16C, as every processor with AVX2 has but a few of VIA's.
+  kAvxVnni,     // With AVX-VNNI: integer dot products in registers of 256 bits.
   kAvx512,      // F, BW, DQ and VL.
   kAvx512Vnni,  // With VNNI and BF16: weights of few bits meet activations that are rounded to as few.
 };
@@ -21,9 +22,13 @@ enum class Isa : std::uint8_t {
 // The best tier that this processor and operating system support.
 Isa DetectIsa();
 
-inline constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Vnni};  // Each has all before it.
+// From the least to the best. A machine that has one need not have all before it: many with AVX-512 lack AVX-VNNI.
+inline constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni};
 
-// "scalar", "avx2", "avx512", "avx512_vnni".
+// Whether this processor and operating system support the tier.
+bool Supports(Isa isa);
+
+// "scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni".
 std::string_view IsaName(Isa isa);
 
 // The tier of that name; an empty name is DetectIsa(). kInvalidArgument: no such name; kFailedPrecondition: this

@@ -23,7 +23,7 @@ using Parameter = std::tuple<Isa, std::size_t>;
 class MatmulTest : public testing::TestWithParam<Parameter> {
  protected:
   void SetUp() override {
-    if (std::get<0>(GetParam()) > DetectIsa()) GTEST_SKIP() << "this machine lacks it";
+    if (!Supports(std::get<0>(GetParam()))) GTEST_SKIP() << "this machine lacks it";
   }
   const TransformerKernels& tier() const { return TransformerKernelsFor(std::get<0>(GetParam())); }
   WeightType type() const { return static_cast<WeightType>(std::get<1>(GetParam())); }
@@ -64,7 +64,7 @@ TEST_P(MatmulTest, EqualsDoublesAndScalarWithinRounding) {
     for (const std::size_t tokens : {1, 2, 3, 4, 5, 11}) {
       const std::size_t rows = 1 + random_.Below(40);
       const TestMatrix weights = RandomMatrix(random_, type(), rows, cols, 0.1);
-      const TestActivations given(tier(), type(), Activations(tokens * cols), cols);
+      const TestActivations given(tier(), weights.matrix(), Activations(tokens * cols));
       const std::vector<float> x = given.Seen();
       std::vector<float> out(tokens * rows), scalar(tokens * rows);
       tier().matmul(weights.matrix(), 0, rows, given.Io(out.data(), rows));
@@ -92,7 +92,7 @@ TEST_P(MatmulTest, AnySplitOfRowsAndTokensGivesTheSameBits) {
   const std::size_t cols = Columns().back();
   constexpr std::size_t kRows = 53, kTokens = 19;
   const TestMatrix weights = RandomMatrix(random_, type(), kRows, cols, 0.1);
-  const TestActivations x(tier(), type(), Activations(kTokens * cols), cols);
+  const TestActivations x(tier(), weights.matrix(), Activations(kTokens * cols));
   std::vector<float> whole(kTokens * kRows);
   tier().matmul(weights.matrix(), 0, kRows, x.Io(whole.data(), kRows));
   for (int round = 0; round < 20; ++round) {
@@ -117,7 +117,7 @@ TEST_P(MatmulTest, ReadsBytesAtAnyAddress) {
   const TestMatrix weights = RandomMatrix(random_, type(), 5, cols, 0.1);
   std::vector<std::byte> shifted(weights.bytes.size() + 1);
   std::copy(weights.bytes.begin(), weights.bytes.end(), shifted.begin() + 1);
-  const TestActivations x(tier(), type(), Activations(cols), cols);
+  const TestActivations x(tier(), weights.matrix(), Activations(cols));
   std::vector<float> out(5), moved(5);
   tier().matmul(weights.matrix(), 0, 5, x.Io(out.data(), 5));
   Matrix matrix = weights.matrix();
@@ -131,13 +131,13 @@ TEST_P(MatmulTest, StaysWithinTheRoundingOfActivations) {
   constexpr std::size_t kRows = 20, kTokens = 7;
   const TestMatrix weights = RandomMatrix(random_, type(), kRows, cols, 0.1);
   const std::vector<float> exact = Activations(kTokens * cols);
-  const TestActivations x(tier(), type(), exact, cols);
+  const TestActivations x(tier(), weights.matrix(), exact);
   const std::vector<float> seen = x.Seen();
   for (std::size_t i = 0; i < exact.size(); ++i) {
     double bound = 0;
-    if (tier().form(type()) == ActivationForm::kInt8) {
+    if (tier().form(weights.matrix()) == ActivationForm::kInt8) {
       bound = x.block(i / cols, i % cols / kActivationBlock).scale / 2;
-    } else if (tier().form(type()) == ActivationForm::kBF16) {
+    } else if (tier().form(weights.matrix()) == ActivationForm::kBF16) {
       bound = std::abs(exact[i]) / 256;
     }
     ASSERT_NEAR(seen[i], exact[i], bound * 1.00001) << i;
@@ -153,7 +153,9 @@ TEST_P(MatmulTest, StaysWithinTheRoundingOfActivations) {
         size += std::abs(w);  // Activations are at most 1.
       }
       // Half a step of 1/127 for each, or of 2^-8.
-      ASSERT_NEAR(out[t * kRows + r], sum, size / (tier().round == nullptr ? 4e5 : 254)) << "token " << t;
+      ASSERT_NEAR(out[t * kRows + r], sum,
+                  size / (tier().form(weights.matrix()) == ActivationForm::kFloats ? 4e5 : 254))
+          << "token " << t;
     }
   }
 }
@@ -165,7 +167,7 @@ TEST_P(MatmulTest, CarriesWhatIsNoNumberToItsOwnTokenAlone) {
   for (const float odd : {NAN, INFINITY, -INFINITY}) {
     std::vector<float> x = Activations(kTokens * cols);
     x[3 * cols + cols - 1] = odd;
-    const TestActivations given(tier(), type(), x, cols);
+    const TestActivations given(tier(), weights.matrix(), x);
     std::vector<float> out(kTokens * kRows);
     tier().matmul(weights.matrix(), 0, kRows, given.Io(out.data(), kRows));
     for (std::size_t i = 0; i < out.size(); ++i) EXPECT_EQ(std::isfinite(out[i]), i / kRows != 3) << odd << " " << i;
@@ -181,28 +183,41 @@ INSTANTIATE_TEST_SUITE_P(Types, MatmulTest,
                          testing::Combine(testing::ValuesIn(kIsas), testing::Range<std::size_t>(0, kWeightTypes)),
                          CaseName);
 
-class RoundingTest : public testing::Test {
+class RoundingTest : public testing::TestWithParam<Isa> {
  protected:
   void SetUp() override {
-    if (Isa::kAvx512Vnni > DetectIsa()) GTEST_SKIP() << "this machine lacks it";
+    if (!Supports(GetParam())) GTEST_SKIP() << "this machine lacks it";
   }
   static ActivationBlock Round(const std::vector<float>& x) {
-    return TestActivations(kTransformerKernelsAvx512Vnni, WeightType::kQ8_0, x, kActivationBlock).block(0, 0);
+    const TransformerKernels& tier = TransformerKernelsFor(GetParam());
+    return TestActivations(tier, ActivationForm::kInt8, x, kActivationBlock).block(0, 0);
   }
 };
 
-TEST(ActivationForms, AreFloatsInTheTiersThatRoundNothing) {
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
-    for (const ActivationForm form : TransformerKernelsFor(isa).forms) EXPECT_EQ(form, ActivationForm::kFloats);
+TEST(ActivationForms, AreFloatsWhereverATierDoesNotSayThatItRounds) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx512}) {
+    for (std::size_t i = 0; i < kWeightTypes; ++i) {
+      EXPECT_EQ(TransformerKernelsFor(isa).form(static_cast<WeightType>(i), RowOrder::kRows), ActivationForm::kFloats);
+    }
+    EXPECT_FALSE(TransformerKernelsFor(isa).panels);
   }
-  const TransformerKernels& rounds = kTransformerKernelsAvx512Vnni;
-  EXPECT_EQ(rounds.form(WeightType::kF32), ActivationForm::kFloats);
-  EXPECT_EQ(rounds.form(WeightType::kF16), ActivationForm::kFloats);
-  EXPECT_EQ(rounds.form(WeightType::kBF16), ActivationForm::kBF16);
-  for (std::size_t type = 3; type < kWeightTypes; ++type) EXPECT_EQ(rounds.forms[type], ActivationForm::kInt8) << type;
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
+    const TransformerKernels& tier = TransformerKernelsFor(isa);
+    const auto bf16 = isa == Isa::kAvx512Vnni ? ActivationForm::kBF16 : ActivationForm::kFloats;
+    EXPECT_TRUE(tier.panels);
+    for (std::size_t i = 0; i < kWeightTypes; ++i) {
+      const auto type = static_cast<WeightType>(i);
+      const bool plain = LayoutOf(type).block_weights == 1;
+      const auto of_panels =
+          !plain ? ActivationForm::kInt8 : (type == WeightType::kBF16 ? bf16 : ActivationForm::kFloats);
+      EXPECT_EQ(tier.form(type, RowOrder::kRows), ActivationForm::kFloats) << i;
+      EXPECT_EQ(tier.form(type, RowOrder::kInterleaved), of_panels) << i;
+      EXPECT_EQ(tier.form(type, RowOrder::kInt8Panels), ActivationForm::kInt8Token);
+    }
+  }
 }
 
-TEST_F(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
+TEST_P(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
   base::Random random(kSeed);
   for (int round = 0; round < 300; ++round) {
     std::vector<float> x(kActivationBlock);
@@ -224,7 +239,7 @@ TEST_F(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
   }
 }
 
-TEST_F(RoundingTest, TakesWhatIsTooSmallToScaleForZero) {
+TEST_P(RoundingTest, TakesWhatIsTooSmallToScaleForZero) {
   for (const float size : {0.0F, 1e-45F, 1e-38F, 0x1.FFFFFEp-101F}) {
     const ActivationBlock block = Round(std::vector<float>(kActivationBlock, size));
     EXPECT_EQ(block.scale, 0) << size;
@@ -233,6 +248,30 @@ TEST_F(RoundingTest, TakesWhatIsTooSmallToScaleForZero) {
   }
   EXPECT_EQ(Round(std::vector<float>(kActivationBlock, -0x1p-100F)).quants[31], -127);
 }
+
+TEST_P(RoundingTest, GivesTheBitsOfEveryOtherTier) {
+  base::Random random(kSeed);
+  constexpr std::size_t kCols = 32 * 40;
+  std::vector<float> x(kCols);
+  for (float& value : x) value = static_cast<float>(std::pow(10.0, random.Double() * 3)) * (random.Float() - 0.5F);
+  x[70] = NAN;
+  x[100] = INFINITY;
+  x[200] = -INFINITY;
+  std::fill_n(&x[256], 32, 1e-37F);
+  for (std::size_t c = 320; c < 352; ++c) x[c] = static_cast<float>(c) - 335.5F;  // Ties.
+  for (const ActivationForm form : {ActivationForm::kInt8, ActivationForm::kInt8Token}) {
+    for (const std::size_t from : {std::size_t{0}, std::size_t{256}}) {
+      const std::size_t cols = kCols - from - (form == ActivationForm::kInt8Token ? 3U : 0U);
+      std::vector<std::byte> expected(RoundedBytes(form, kCols)), rounded(expected.size());
+      kTransformerKernelsAvx2.round(form, &x[from], cols, expected.data());
+      TransformerKernelsFor(GetParam()).round(form, &x[from], cols, rounded.data());
+      EXPECT_EQ(rounded, expected) << "from " << from;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tiers, RoundingTest, testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni),
+                         [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace
 }  // namespace loquat::kernels

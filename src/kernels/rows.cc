@@ -7,6 +7,7 @@ const RowKernels& RowKernelsFor(Isa isa) {
     case Isa::kAvx512Vnni:  // Nothing here is a dot product of few bits.
     case Isa::kAvx512:
       return kRowKernelsAvx512;
+    case Isa::kAvxVnni:
     case Isa::kAvx2:
       return kRowKernelsAvx2;
     case Isa::kScalar:

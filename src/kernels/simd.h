@@ -20,6 +20,7 @@ namespace loquat::kernels {
 namespace {
 
 inline constexpr std::size_t kVector = 16;  // Lanes.
+inline constexpr std::size_t kLine = 64;    // Bytes that memory brings together.
 
 using F32x16 = float __attribute__((vector_size(64)));
 using F32x8 = float __attribute__((vector_size(32)));
@@ -77,6 +78,40 @@ LOQUAT_SIMD void Store(float* p, F32x16 v, std::size_t count) {
   float lanes[kVector];
   Store(lanes, v);
   for (std::size_t i = 0; i < count; ++i) p[i] = lanes[i];
+#endif
+}
+
+// Which lanes are meant: lane i by bit i.
+using LaneMask = std::uint16_t;
+inline constexpr LaneMask kAllLanes = 0xFFFF;
+
+[[gnu::noinline]] inline void CopyLanes(const float* from, float* to, LaneMask lanes) {
+  for (std::size_t i = 0; i < kVector; ++i) {
+    if ((lanes >> i & 1) != 0) to[i] = from[i];
+  }
+}
+
+// Those lanes alone are read, the others are zeros;
+LOQUAT_SIMD F32x16 LoadLanes(const float* p, LaneMask lanes) {
+#if defined(__AVX512F__)
+  return BitsAs<F32x16>(_mm512_maskz_loadu_ps(lanes, p));
+#else
+  if (lanes == kAllLanes) return Load(p);
+  float read[kVector] = {};
+  CopyLanes(p, read, lanes);
+  return Load(read);
+#endif
+}
+
+// or written.
+LOQUAT_SIMD void StoreLanes(float* p, F32x16 v, LaneMask lanes) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, lanes, BitsAs<__m512>(v));
+#else
+  if (lanes == kAllLanes) return Store(p, v);
+  float written[kVector];
+  Store(written, v);
+  CopyLanes(written, p, lanes);
 #endif
 }
 

@@ -1,7 +1,7 @@
-#include "kernels/transformer_simd.h"
+#include "kernels/panel_table.h"
 
 namespace loquat::kernels {
 
-const TransformerKernels kTransformerKernelsAvx2 = kTierKernels;
+constinit const TransformerKernels kTransformerKernelsAvx2 = PanelTierKernels();
 
 }  // namespace loquat::kernels

@@ -8,6 +8,8 @@ const TransformerKernels& TransformerKernelsFor(Isa isa) {
       return kTransformerKernelsAvx512Vnni;
     case Isa::kAvx512:
       return kTransformerKernelsAvx512;
+    case Isa::kAvxVnni:
+      return kTransformerKernelsAvxVnni;
     case Isa::kAvx2:
       return kTransformerKernelsAvx2;
     case Isa::kScalar:

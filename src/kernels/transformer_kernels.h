@@ -4,8 +4,9 @@
 //
 // Within one tier every output is summed in an order that the lengths of its own inputs decide, so splitting rows,
 // tokens or heads differently gives the same bits. Tiers agree by tolerance: scalar rounds a product before it is
-// added, avx2 and avx512 do not (fused multiply-add). avx512_vnni multiplies integers: where `forms` says so it rounds
-// the activations first.
+// added, the others do not (fused multiply-add). avx2, avx_vnni and avx512_vnni multiply integers: where `form` says so
+// they round the activations first, and of block types in panels and RowOrder::kInt8Panels all three give the same
+// bits.
 
 #pragma once
 
@@ -26,6 +27,16 @@ inline constexpr std::size_t kAttentionQueriesMax = 32;
 inline constexpr std::size_t kHeadWidthMax = 256;
 
 enum class HalfType : std::uint8_t { kF16, kBF16 };
+
+// How keys and values are kept. kInt8: each token's key of a head, and its value, under one scale of its own, a float;
+// the scales of 32 tokens lie behind their numbers.
+enum class KvType : std::uint8_t { kF16, kBF16, kInt8 };
+
+// Bytes of the keys (or of the values) of one head in one page, of kAttentionBlockTokens tokens.
+constexpr std::size_t KvHeadBytes(KvType type, std::size_t head_width) {
+  const std::size_t numbers = kAttentionBlockTokens * head_width;
+  return type == KvType::kInt8 ? numbers + kAttentionBlockTokens * sizeof(float) : numbers * sizeof(std::uint16_t);
+}
 
 // What a tier makes of activations before they meet the weights of some type.
 enum class ActivationForm : std::uint8_t {
@@ -104,7 +115,7 @@ struct PagedKeys {
   const std::byte* const* pages = nullptr;
   std::size_t key_offset = 0;    // Bytes from a page's start to this head's [head_width, 32] keys;
   std::size_t value_offset = 0;  // likewise its [32, head_width] values.
-  HalfType type = HalfType::kF16;
+  KvType type = KvType::kF16;
   std::size_t position = 0;
 };
 
@@ -122,19 +133,20 @@ struct TransformerKernels {
   // added in order. kBF16: likewise in sixteen lanes of pairs (k / 2 mod 16). kInt8: the products under one scale are
   // summed exactly; scales (and the minima of the types that have them) multiply the sums, which are added in order.
   void (*matmul)(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io);
-  // How matmul wants the activations for each type of weights, and what makes them so, a token at a time. `out` has
-  // RoundedBytes, aligned to 4. Null where all are kFloats.
-  ActivationForm forms[kWeightTypes] = {};
+  // Whether matmul takes weights in panels too, of every type, faster. The sums are not those of kRows to the bit, and
+  // kInt8Panels' are exact over the whole row.
+  bool panels = false;
+  RowOrder preferred_order() const { return panels ? RowOrder::kInterleaved : RowOrder::kRows; }
+  // How matmul wants the activations for weights that are interleaved, by type; and what makes them so, a token at a
+  // time. `out` has RoundedBytes, aligned to 4. Null where all are kFloats, as those for weights in rows are.
+  ActivationForm panel_forms[kWeightTypes] = {};
   void (*round)(ActivationForm form, const float* x, std::size_t cols, std::byte* out) = nullptr;
-  ActivationForm form(WeightType type) const { return forms[static_cast<std::size_t>(type)]; }
-  ActivationForm form(const Matrix& weights) const {
-    return weights.order == RowOrder::kInt8Panels ? ActivationForm::kInt8Token : form(weights.type);
+  ActivationForm form(WeightType type, RowOrder order) const {
+    if (order == RowOrder::kRows) return ActivationForm::kFloats;
+    if (order == RowOrder::kInt8Panels) return ActivationForm::kInt8Token;
+    return panel_forms[static_cast<std::size_t>(type)];
   }
-  // Whether matmul takes RowOrder::kInt8Panels: products are then summed exactly over the whole row.
-  bool int8_panels = false;
-  // Types that matmul also takes as RowOrder::kInterleaved, faster. The sums are not those of kRows to the bit.
-  bool interleaved[kWeightTypes] = {};
-  bool takes_interleaved(WeightType type) const { return interleaved[static_cast<std::size_t>(type)]; }
+  ActivationForm form(const Matrix& weights) const { return form(weights.type, weights.order); }
   // The weights of one row as floats: out[cols]. REQUIRES: RowOrder::kRows.
   void (*decode_row)(const Matrix& weights, std::size_t row, float* out);
 
@@ -158,11 +170,17 @@ struct TransformerKernels {
   // To the nearest, ties to even; and back, exact.
   void (*to_half)(HalfType type, const float* x, std::uint16_t* out, std::size_t n);
   void (*from_half)(HalfType type, const std::uint16_t* x, float* out, std::size_t n);
+  // x is about scale * out, the greatest magnitude at 127; returns the scale, which is none where a number of x is
+  // none.
+  float (*to_int8)(const float* x, std::int8_t* out, std::size_t n);
 
   // softmax(q k^T * scale) v, block by block with a running maximum: Milakov, Gimelshein, "Online normalizer
   // calculation for softmax", 2018; Dao et al., "FlashAttention", 2022.
   void (*attend_pages)(const AttentionQueries& queries, const PagedKeys& keys);
   void (*attend_rows)(const AttentionQueries& queries, const RowKeys& keys);
+  // The same with queries, keys, values and their weights rounded to bfloat16; null where the tier has no such
+  // products.
+  void (*attend_rows_bf16)(const AttentionQueries& queries, const RowKeys& keys) = nullptr;
 };
 
 // Pointers need the alignment of their element alone; x and y may be the same where lengths are. REQUIRES: this machine
@@ -175,6 +193,7 @@ std::size_t RowBytes(const Matrix& weights);
 // One table a tier; TransformerKernelsFor is the way in.
 extern const TransformerKernels kTransformerKernelsScalar;
 extern const TransformerKernels kTransformerKernelsAvx2;
+extern const TransformerKernels kTransformerKernelsAvxVnni;
 extern const TransformerKernels kTransformerKernelsAvx512;
 extern const TransformerKernels kTransformerKernelsAvx512Vnni;
 

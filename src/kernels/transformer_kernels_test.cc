@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <numbers>
@@ -22,7 +23,7 @@ constexpr std::size_t kLengths[] = {1, 2, 15, 16, 17, 31, 32, 33, 100, 896};
 class TransformerKernelsTest : public testing::TestWithParam<Isa> {
  protected:
   void SetUp() override {
-    if (GetParam() > DetectIsa()) GTEST_SKIP() << "this machine lacks " << IsaName(GetParam());
+    if (!Supports(GetParam())) GTEST_SKIP() << "this machine lacks " << IsaName(GetParam());
   }
   const TransformerKernels& tier() const { return TransformerKernelsFor(GetParam()); }
   std::vector<float> Randoms(std::size_t n, float size = 1) {
@@ -193,6 +194,41 @@ TEST_P(TransformerKernelsTest, FloatsRoundToTheNearestHalfTiesToEven) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     ASSERT_EQ(f16[i], HalfBits(x[i])) << x[i];
     ASSERT_EQ(bf16[i], Bf16Bits(x[i])) << x[i];
+  }
+}
+
+TEST_P(TransformerKernelsTest, FloatsRoundToInt8UnderTheirGreatest) {
+  for (const std::size_t n : {1, 2, 15, 16, 17, 64, 100}) {
+    for (const float size : {1.0F, 1e-20F, 1e20F}) {
+      std::vector<float> x(n);
+      for (float& value : x) value = (random_.Float() * 2 - 1) * size;
+      std::vector<std::int8_t> out(n + 1, 77);
+      const float scale = tier().to_int8(x.data(), out.data(), n);
+      float greatest = 0;
+      for (const float value : x) greatest = std::max(greatest, std::abs(value));
+      EXPECT_FLOAT_EQ(scale, greatest / 127);
+      EXPECT_EQ(out[n], 77);
+      for (std::size_t i = 0; i < n; ++i) {
+        EXPECT_NEAR(x[i], scale * static_cast<float>(out[i]), scale * 0.50001F) << i;
+        EXPECT_GE(out[i], -127);
+      }
+    }
+  }
+}
+
+TEST_P(TransformerKernelsTest, InInt8ZerosStayAndWhatIsNoNumberShows) {
+  std::vector<float> x(40);
+  std::vector<std::int8_t> out(x.size(), 5);
+  EXPECT_EQ(tier().to_int8(x.data(), out.data(), x.size()), 0);
+  EXPECT_EQ(std::ranges::count(out, 0), 40);
+  x[3] = 1e-42F;
+  EXPECT_EQ(tier().to_int8(x.data(), out.data(), x.size()), 0);
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    for (const std::size_t at : {0, 20, 39}) {
+      std::vector<float> y(x.size(), 1);
+      y[at] = bad;
+      EXPECT_TRUE(std::isnan(tier().to_int8(y.data(), out.data(), y.size()))) << bad << " at " << at;
+    }
   }
 }
 

@@ -25,6 +25,7 @@ inline constexpr TransformerKernels kTierKernels = {
     .add = Add,
     .to_half = ToHalf,
     .from_half = FromHalf,
+    .to_int8 = ToInt8,
     .attend_pages = AttendPages,
     .attend_rows = AttendRows,
 };
