@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "kernels/thread_team.h"
+#include "kernels/transformer_kernels.h"
 #include "model/linear_observer.h"
 #include "model/model_config.h"
 
@@ -20,13 +21,15 @@ namespace loquat::model {
 
 inline constexpr std::uint32_t kKvPageTokens = 32;
 
-// What one page of keys and values takes, for the caller who owns them: F16 or BF16,
-// [layer][k, v][kv_head], keys as [head_width][token in page] and values as [token in page][head_width].
-enum class KvType : std::uint8_t { kF16, kBF16 };
+// What one page of keys and values takes, for the caller who owns them: [layer][k, v][kv_head], keys as
+// [head_width][token in page] and values as [token in page][head_width], each followed by its scales where the type has
+// any (kernels/transformer_kernels.h).
+using kernels::KvType;
 struct KvLayout {
   std::uint32_t layers = 0, kv_heads = 0, head_width = 0;
   KvType type = KvType::kF16;
-  std::size_t page_bytes() const { return std::size_t{2} * 2 * layers * kv_heads * head_width * kKvPageTokens; }
+  std::size_t head_bytes() const { return kernels::KvHeadBytes(type, head_width); }
+  std::size_t page_bytes() const { return std::size_t{2} * layers * kv_heads * head_bytes(); }
 };
 
 // A run of new tokens of one sequence.

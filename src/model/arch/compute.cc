@@ -6,38 +6,52 @@ struct Compute::Task {
   std::span<const Linear> layers;
   kernels::MatmulIo io;  // Without its outputs.
   Rows out;
+  void (*activation)(float*, std::size_t);
 };
 
-void Compute::Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const {
+std::size_t Compute::Alike(std::span<const Linear> layers) const {
+  std::size_t alike = 0;
+  while (alike < layers.size() && FormOf(layers[alike]) == FormOf(layers[0])) ++alike;
+  return alike;
+}
+
+void Compute::Round(std::span<const Linear> layers, const float* x, std::size_t t) const {
+  if (layers.empty() || Alike(layers) < layers.size()) return;
+  const kernels::ActivationForm form = FormOf(layers[0]);
+  const std::size_t cols = layers[0].weight.cols;
+  if (form != kernels::ActivationForm::kFloats) kernels_.round(form, x, cols, rounded(form, cols, t));
+}
+
+void Compute::Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out,
+                      const ProjectOptions& options) const {
   if (observer_ != nullptr) {
     for (const Linear& layer : layers) observer_->BeforeLinear(layer.weight, x.data, x.stride, tokens);
   }
-  const auto form = [this](const Linear& layer) { return kernels_.form(layer.weight); };
-  while (!layers.empty()) {
-    std::size_t alike = 0, rows = 0;
-    for (; alike < layers.size() && form(layers[alike]) == form(layers[0]); ++alike) rows += layers[alike].weight.rows;
-    ProjectAlike(layers.first(alike), x, tokens, out);
+  const std::size_t first_alike = Alike(layers);
+  if (first_alike == layers.size()) return ProjectAlike(layers, x, tokens, out, options);
+  for (std::size_t alike = first_alike; !layers.empty(); alike = Alike(layers)) {
+    ProjectAlike(layers.first(alike), x, tokens, out, {.activation = options.activation});
+    for (const Linear& layer : layers.first(alike)) out.data += layer.weight.rows;
     layers = layers.subspan(alike);
-    out.data += rows;
   }
 }
 
-void Compute::ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const {
+void Compute::ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out,
+                           const ProjectOptions& options) const {
   const std::size_t cols = layers[0].weight.cols;
-  const kernels::ActivationForm form = kernels_.form(layers[0].weight);
-  auto* const rounded = reinterpret_cast<std::byte*>(rounded_.get());
-  const std::size_t stride = kernels::RoundedBytes(form, cols);
-  if (form != kernels::ActivationForm::kFloats) {
-    ForEachToken(tokens, cols, [&](std::size_t t) { kernels_.round(form, x[t], cols, rounded + t * stride); });
+  const kernels::ActivationForm form = FormOf(layers[0]);
+  if (form != kernels::ActivationForm::kFloats && !options.rounded) {
+    ForEachToken(tokens, cols, [&](std::size_t t) { kernels_.round(form, x[t], cols, rounded(form, cols, t)); });
   }
   const Task task{.layers = layers,
                   .io = {.x = x.data,
                          .x_stride = x.stride,
-                         .rounded = rounded,
-                         .rounded_stride = stride,
+                         .rounded = rounded(form, cols, 0),
+                         .rounded_stride = kernels::RoundedBytes(form, cols),
                          .out_stride = out.stride,
                          .tokens = tokens},
-                  .out = out};
+                  .out = out,
+                  .activation = options.activation};
   std::size_t rows = 0;
   std::size_t bytes = 0;
   for (const Linear& layer : layers) {
@@ -66,8 +80,11 @@ void Compute::ProjectRows(const Task& task, std::size_t begin, std::size_t end) 
       kernels::MatmulIo io = task.io;
       io.out = task.out.data + first;
       kernels_.matmul(layer.weight, from, to - first, io);
-      for (std::size_t t = 0; t < io.tokens && !layer.bias.empty(); ++t) {
-        kernels_.add(task.out[t] + first + from, layer.bias.data() + from, to - first - from);
+      const std::size_t count = to - first - from;
+      for (std::size_t t = 0; t < io.tokens; ++t) {
+        float* const made = task.out[t] + first + from;
+        if (!layer.bias.empty()) kernels_.add(made, layer.bias.data() + from, count);
+        if (task.activation != nullptr) task.activation(made, count);
       }
     }
     first += rows;

@@ -41,6 +41,12 @@ struct Rows {
   float* operator[](std::size_t token) const { return data + token * stride; }
 };
 
+// What else a linear layer does.
+struct ProjectOptions {
+  bool rounded = false;                               // Compute::Round was called for each token.
+  void (*activation)(float*, std::size_t) = nullptr;  // Of each number that comes out; in place.
+};
+
 class Compute {
  public:
   // `activations_max`: the most numbers, tokens times width, that a linear layer is given.
@@ -54,10 +60,16 @@ class Compute {
   void Observe(LinearObserver* observer) { observer_ = observer; }
 
   // out[t] = the outputs of the layers side by side for x[t].
-  void Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const;
-  void Project(const Linear& layer, Rows x, std::size_t tokens, Rows out) const {
-    Project(std::span(&layer, 1), x, tokens, out);
+  void Project(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out,
+               const ProjectOptions& options = {}) const;
+  void Project(const Linear& layer, Rows x, std::size_t tokens, Rows out, const ProjectOptions& options = {}) const {
+    Project(std::span(&layer, 1), x, tokens, out, options);
   }
+
+  // The part of Project that rounds row t of its input to what the layers take, for who has the row at hand anyway;
+  // Project then comes next. Any thread, one a row. Does nothing where Project has to do it: where layers differ.
+  void Round(std::span<const Linear> layers, const float* x, std::size_t t) const;
+  void Round(const Linear& layer, const float* x, std::size_t t) const { Round(std::span(&layer, 1), x, t); }
 
   // Calls work(token) for each; `floats` is about how many numbers one token's work touches.
   template <typename Work>
@@ -79,8 +91,15 @@ class Compute {
   static constexpr std::size_t kRowStep = 16;            // Rows of a part: whole tiles of the kernel.
 
   struct Task;
+  kernels::ActivationForm FormOf(const Linear& layer) const { return kernels_.form(layer.weight); }
+  // How many of the first layers take the form that the first one takes.
+  std::size_t Alike(std::span<const Linear> layers) const;
+  std::byte* rounded(kernels::ActivationForm form, std::size_t cols, std::size_t t) const {
+    return reinterpret_cast<std::byte*>(rounded_.get()) + t * kernels::RoundedBytes(form, cols);
+  }
   // Layers whose weights want the activations in one form.
-  void ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out) const;
+  void ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out,
+                    const ProjectOptions& options) const;
   void ProjectRows(const Task& task, std::size_t begin, std::size_t end) const;
 
   const kernels::TransformerKernels& kernels_;

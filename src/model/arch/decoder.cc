@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -55,13 +56,8 @@ class Decoder final : public DecoderModel {
     w.Place(slices);
     Embed(w);
     for (std::size_t i = 0; i < parts_.layers.size(); ++i) {
-      const DecoderLayer& layer = parts_.layers[i];
-      Normalize(layer.attention_norm, w);
-      Attention(layer, i, w);
-      AddToStream(w);
-      Normalize(layer.ffn_norm, w);
-      FeedForward(layer, w);
-      AddToStream(w);
+      Attention(parts_.layers[i], i, w);
+      FeedForward(parts_.layers[i], w);
     }
     return Logits(w);
   }
@@ -85,22 +81,24 @@ class Decoder final : public DecoderModel {
     });
   }
 
-  // normal = norm(hidden)
-  void Normalize(const std::vector<float>& weight, DecoderWorkspace& w) const {
-    w.compute().ForEachToken(w.tokens(), config_.width, [&](std::size_t t) {
-      kernels_.rms_norm(w.hidden[t], weight.data(), config_.norm_epsilon, w.normal[t], config_.width);
+  // For rows [first, first + count): hidden += normal, what the block before adds, if there is one; then normal =
+  // norm(hidden), rounded to what `next` takes, row i as row i - first.
+  void AddAndNormalize(bool add, const std::vector<float>& norm, std::span<const Linear> next, std::size_t first,
+                       std::size_t count, DecoderWorkspace& w) const {
+    w.compute().ForEachToken(count, std::size_t{3} * config_.width, [&](std::size_t i) {
+      float* const hidden = w.hidden[first + i];
+      float* const normal = w.normal[first + i];
+      if (add) kernels_.add(hidden, normal, config_.width);
+      kernels_.rms_norm(hidden, norm.data(), config_.norm_epsilon, normal, config_.width);
+      w.compute().Round(next, normal, i);
     });
   }
 
-  // hidden += normal
-  void AddToStream(DecoderWorkspace& w) const {
-    w.compute().ForEachToken(w.tokens(), config_.width,
-                             [&](std::size_t t) { kernels_.add(w.hidden[t], w.normal[t], config_.width); });
-  }
-
-  // normal = attention(normal) W_o; keys and values go to the pages.
+  // normal = attention(norm(hidden)) W_o; keys and values go to the pages. After the last layer's, only rows whose
+  // logits are asked for go on.
   void Attention(const DecoderLayer& layer, std::size_t index, DecoderWorkspace& w) const {
-    w.compute().Project(layer.qkv, w.normal, w.tokens(), w.qkv);
+    AddAndNormalize(index > 0, layer.attention_norm, layer.qkv, 0, w.tokens(), w);
+    w.compute().Project(layer.qkv, w.normal, w.tokens(), w.qkv, {.rounded = true});
     w.compute().ForEachToken(w.tokens(), w.qkv.stride, [&](std::size_t t) {
       float* const query = w.qkv[t];
       float* const key = query + std::size_t{config_.heads} * config_.head_width;
@@ -112,7 +110,8 @@ class Decoder final : public DecoderModel {
     w.compute().ForEachTask(w.blocks().size() * tasks_of_block, [&](std::size_t task) {
       Attend(index, w.blocks()[task / tasks_of_block], task % tasks_of_block, w);
     });
-    w.compute().Project(layer.attention_output, w.attended, w.tokens(), w.normal);
+    if (index + 1 == config_.layers) w.KeepLogitRows();
+    if (w.rows() > 0) w.compute().Project(layer.attention_output, w.attended, w.rows(), w.normal);
   }
 
   // Normalises a head where the model does, and turns it by its token's position.
@@ -126,18 +125,37 @@ class Decoder final : public DecoderModel {
   // values.
   void Keep(std::size_t layer, std::size_t t, const float* key, const DecoderWorkspace& w) const {
     const std::size_t width = config_.head_width;
-    const std::size_t row = w.position(t) % kKvPageTokens;
+    const std::size_t place = w.position(t) % kKvPageTokens;
     const float* value = key + config_.kv_heads * width;
     for (std::size_t h = 0; h < config_.kv_heads; ++h, key += width, value += width) {
-      std::array<std::uint16_t, kernels::kHeadWidthMax> halves;
-      kernels_.to_half(HalfOf(kv_type_), key, halves.data(), width);
-      std::uint16_t* const keys = Halves(w.page(t) + PageOffset(layer, KeyOrValue::kKey, h));
-      for (std::size_t k = 0; k < width; ++k) keys[k * kKvPageTokens + row] = halves[k];
-      std::uint16_t* const values = Halves(w.page(t) + PageOffset(layer, KeyOrValue::kValue, h));
-      kernels_.to_half(HalfOf(kv_type_), value, values + row * width, width);
+      std::byte* const keys = w.page(t) + PageOffset(layer, KeyOrValue::kKey, h);
+      std::byte* const values = w.page(t) + PageOffset(layer, KeyOrValue::kValue, h);
+      if (kv_type_ == KvType::kInt8) {
+        KeepAs<std::int8_t>(key, value, place, keys, values);
+      } else {
+        KeepAs<std::uint16_t>(key, value, place, keys, values);
+      }
     }
   }
-  static std::uint16_t* Halves(std::byte* page) { return reinterpret_cast<std::uint16_t*>(page); }
+
+  // Of one head.
+  template <typename Number>
+  void KeepAs(const float* key, const float* value, std::size_t place, std::byte* keys, std::byte* values) const {
+    const std::size_t width = config_.head_width;
+    std::array<Number, kernels::kHeadWidthMax> row;
+    Narrow(key, row.data(), place, keys);
+    for (std::size_t k = 0; k < width; ++k) reinterpret_cast<Number*>(keys)[k * kKvPageTokens + place] = row[k];
+    Narrow(value, reinterpret_cast<Number*>(values) + place * width, place, values);
+  }
+  void Narrow(const float* x, std::uint16_t* out, std::size_t, std::byte*) const {
+    const auto type = kv_type_ == KvType::kF16 ? kernels::HalfType::kF16 : kernels::HalfType::kBF16;
+    kernels_.to_half(type, x, out, config_.head_width);
+  }
+  // Its scale goes behind the numbers of the page's head.
+  void Narrow(const float* x, std::int8_t* out, std::size_t place, std::byte* head) const {
+    const float scale = kernels_.to_int8(x, out, config_.head_width);
+    std::memcpy(head + kKvPageTokens * config_.head_width + place * sizeof scale, &scale, sizeof scale);
+  }
 
   // The query heads that share a key-value head, or as many of them as the kernel takes, for one block of tokens.
   void Attend(std::size_t layer, const QueryBlock& block, std::size_t task, const DecoderWorkspace& w) const {
@@ -156,46 +174,42 @@ class Decoder final : public DecoderModel {
                           {.pages = block.slice->pages.data(),
                            .key_offset = PageOffset(layer, KeyOrValue::kKey, kv_head),
                            .value_offset = PageOffset(layer, KeyOrValue::kValue, kv_head),
-                           .type = HalfOf(kv_type_),
+                           .type = kv_type_,
                            .position = block.position});
   }
 
-  // normal = W_down (silu(W_gate normal) * W_up normal)
+  // hidden += normal; normal = W_down (silu(W_gate x) * W_up x) of x = norm(hidden).
   void FeedForward(const DecoderLayer& layer, DecoderWorkspace& w) const {
     const std::size_t width = config_.ffn_width;
-    for (std::size_t first = 0; first < w.tokens(); first += kFeedForwardTokens) {
-      const std::size_t tokens = std::min<std::size_t>(kFeedForwardTokens, w.tokens() - first);
+    for (std::size_t first = 0; first < w.rows(); first += kFeedForwardTokens) {
+      const std::size_t tokens = std::min<std::size_t>(kFeedForwardTokens, w.rows() - first);
       const Rows normal{.data = w.normal[first], .stride = w.normal.stride};
-      w.compute().Project(layer.gate_up, normal, tokens, w.gate_up);
+      AddAndNormalize(true, layer.ffn_norm, layer.gate_up, first, tokens, w);
+      w.compute().Project(layer.gate_up, normal, tokens, w.gate_up, {.rounded = true});
       w.compute().ForEachToken(tokens, 4 * width, [&](std::size_t t) {
         kernels_.silu_multiply(w.gate_up[t], w.gate_up[t] + width, w.gate_up[t], width);
+        w.compute().Round(layer.ffn_down, w.gate_up[t], t);
       });
-      w.compute().Project(layer.ffn_down, w.gate_up, tokens, normal);
+      w.compute().Project(layer.ffn_down, w.gate_up, tokens, normal, {.rounded = true});
     }
   }
 
-  // norm(hidden) W_output^T for the rows that ask.
+  // norm(hidden + normal) W_output^T for the rows that ask, which are all that are left.
   std::span<const float> Logits(DecoderWorkspace& w) const {
-    const std::span<const std::uint32_t> rows = w.logit_rows();
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      kernels_.rms_norm(w.hidden[rows[i]], parts_.output_norm.data(), config_.norm_epsilon, w.normal[i], config_.width);
-    }
-    if (!rows.empty()) w.compute().Project(parts_.output, w.normal, rows.size(), w.logits);
-    return {w.logits.data, rows.size() * config_.vocabulary};
+    if (w.rows() == 0) return {};
+    AddAndNormalize(true, parts_.output_norm, {&parts_.output, 1}, 0, w.rows(), w);
+    w.compute().Project(parts_.output, w.normal, w.rows(), w.logits, {.rounded = true});
+    return {w.logits.data, w.rows() * config_.vocabulary};
   }
 
   // Bytes from a page's start to a head's rows (model/decoder.h, KvLayout).
   std::size_t PageOffset(std::size_t layer, KeyOrValue which, std::size_t head) const {
     const std::size_t heads = (layer * 2 + static_cast<std::size_t>(which)) * config_.kv_heads + head;
-    return heads * kKvPageTokens * config_.head_width * sizeof(std::uint16_t);
+    return heads * kernels::KvHeadBytes(kv_type_, config_.head_width);
   }
 
   // Query heads of one call to the kernel.
   std::size_t TaskHeads() const { return std::min(group_, kernels::kAttentionQueriesMax); }
-
-  static kernels::HalfType HalfOf(KvType type) {
-    return type == KvType::kF16 ? kernels::HalfType::kF16 : kernels::HalfType::kBF16;
-  }
 
   const ModelConfig config_;
   const DecoderWeights parts_;
@@ -210,10 +224,11 @@ class Decoder final : public DecoderModel {
 
 base::Result<std::unique_ptr<const DecoderModel>> LoadDecoder(ModelConfig config,
                                                               std::shared_ptr<const Weights> weights, kernels::Isa isa,
-                                                              KvType kv_type, const LoadProgress& progress) {
+                                                              KvType kv_type, const LoadProgress& progress,
+                                                              LinearNumbers numbers) {
   LOQUAT_ASSIGN(DecoderWeights parts, ReadDecoderWeights(config, *weights));
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
-  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, LinearNumbers::kStored, progress);
+  InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, numbers, progress);
   return std::make_unique<const Decoder>(std::move(config), std::move(parts), std::move(interleaved),
                                          std::move(weights), tier, kv_type);
 }

@@ -84,7 +84,8 @@ double WorstError(const std::vector<float>& logits, const reference::Rows& expec
 // Of logits. Floats beside doubles, with a key that lies between two F16 numbers rounded either way; or activations
 // rounded to 16 or 8 bits before each product.
 double ToleranceOf(Isa isa, WeightType type) {
-  switch (kernels::TransformerKernelsFor(isa).form(type)) {
+  const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
+  switch (tier.form(type, tier.preferred_order())) {
     case kernels::ActivationForm::kFloats:
       return 2e-3;
     case kernels::ActivationForm::kBF16:
@@ -107,9 +108,9 @@ TEST_P(DecoderParity, LogitsEqualTheReference) {
   kernels::ThreadTeam team({.threads = 2});
   const auto expected = reference::Decode(model, tokens);
   for (const Isa isa : kernels::kIsas) {
-    if (isa > kernels::DetectIsa()) continue;
-    // The plain tiers meet each type in kernels/matmul_test.cc; here F32 alone.
-    if (isa < std::min(Isa::kAvx512, kernels::DetectIsa()) && static_cast<WeightType>(type) != WeightType::kF32)
+    if (!kernels::Supports(isa)) continue;
+    // Scalar meets each type in kernels/matmul_test.cc; here F32 alone.
+    if (isa == Isa::kScalar && isa != kernels::DetectIsa() && static_cast<WeightType>(type) != WeightType::kF32)
       continue;
     const double error = WorstError(Whole(*Load(model, isa), tokens, team), expected);
     RecordProperty("worst_error_ppm_" + std::string(kernels::IsaName(isa)), static_cast<int>(error * 1e6));
@@ -133,6 +134,30 @@ TEST(Decoder, KeepsKeysAndValuesInBfloat16OnRequest) {
   EXPECT_EQ(loaded->kv_layout().type, KvType::kBF16);
   // A key that lies between two bfloat16s may be rounded either way: their steps are 2^-8.
   EXPECT_LT(WorstError(Whole(*loaded, tokens, team), reference::Decode(model, tokens, reference::RoundToBf16)), 2e-2);
+}
+
+TEST(Decoder, KeepsKeysAndValuesInInt8OnRequest) {
+  for (const Isa isa : kernels::kIsas) {
+    if (!kernels::Supports(isa)) continue;
+    TestModel model = RandomDecoder(Architecture::kLlama, WeightType::kF32, kSeed);
+    const auto tokens = RandomTokens(model.random, 70, model.config.vocabulary);
+    kernels::ThreadTeam team({.threads = 2});
+    const auto loaded = Load(model, isa, KvType::kInt8);
+    EXPECT_EQ(loaded->kv_layout().type, KvType::kInt8);
+    EXPECT_LT(loaded->kv_layout().page_bytes(), Load(model, isa)->kv_layout().page_bytes() * 2 / 3);
+    const std::vector<float> whole = Whole(*loaded, tokens, team);
+    // A number between two steps may be rounded either way: they are the 127th part of the greatest.
+    EXPECT_LT(WorstError(whole, reference::Decode(model, tokens, reference::RoundToInt8)), 2e-2)
+        << kernels::IsaName(isa);
+    // One token after the other gives the same bits.
+    Sequence sequence(*loaded, tokens);
+    const auto workspace = loaded->NewWorkspace(1, team);
+    for (std::size_t t = 0; t < tokens.size(); ++t) {
+      const DecoderSlice slice = sequence.Next(1);
+      const auto logits = loaded->Forward({&slice, 1}, *workspace);
+      ASSERT_EQ(std::memcmp(logits.data(), whole.data() + t * logits.size(), logits.size_bytes()), 0) << t;
+    }
+  }
 }
 
 TEST(Decoder, ServesAnyGrouping) {
@@ -167,7 +192,7 @@ TEST(Decoder, StretchesRopeAsTheModelSays) {
 class DecoderBits : public testing::TestWithParam<std::tuple<std::size_t, Isa>> {
  protected:
   void SetUp() override {
-    if (std::get<Isa>(GetParam()) > kernels::DetectIsa()) GTEST_SKIP() << "this machine lacks it";
+    if (!kernels::Supports(std::get<Isa>(GetParam()))) GTEST_SKIP() << "this machine lacks it";
   }
   TestModel model_ = RandomDecoder(kDecoders[std::get<0>(GetParam())], WeightType::kQ4_K, kSeed);
   std::unique_ptr<const DecoderModel> loaded_ = Load(model_, std::get<Isa>(GetParam()));

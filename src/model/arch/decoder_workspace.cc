@@ -47,6 +47,16 @@ void DecoderWorkspace::Place(std::span<const DecoderSlice> slices) {
   tokens_ = block_count_ = logit_count_ = 0;
   for (const DecoderSlice& slice : slices) PlaceSlice(slice);
   LOQUAT_CHECK(tokens_ > 0, "a pass has at least one token");
+  rows_ = tokens_;
+}
+
+void DecoderWorkspace::KeepLogitRows() {
+  for (rows_ = 0; rows_ < logit_count_; ++rows_) {
+    const std::uint32_t from = logit_rows_[rows_];
+    if (from == rows_) continue;
+    std::copy_n(hidden[from], hidden.stride, hidden[rows_]);
+    std::copy_n(attended[from], attended.stride, attended[rows_]);
+  }
 }
 
 void DecoderWorkspace::PlaceSlice(const DecoderSlice& slice) {

@@ -39,10 +39,14 @@ class DecoderWorkspace : public DecoderModel::Workspace {
   // pages enough for its last one.
   void Place(std::span<const DecoderSlice> slices);
 
+  // Moves what was attended and the residual stream of the rows whose logits are asked for to the front: from then on
+  // the pass has these alone.
+  void KeepLogitRows();
+
   // Of the pass, after Place.
   std::size_t tokens() const { return tokens_; }
+  std::size_t rows() const { return rows_; }  // Of `hidden` that the pass still computes: one a token at first.
   std::span<const QueryBlock> blocks() const { return {blocks_.data(), block_count_}; }
-  std::span<const std::uint32_t> logit_rows() const { return {logit_rows_.data(), logit_count_}; }
   // Row t of the pass.
   std::int32_t token(std::size_t t) const { return token_[t]; }
   std::uint32_t position(std::size_t t) const { return position_[t]; }
@@ -66,12 +70,12 @@ class DecoderWorkspace : public DecoderModel::Workspace {
   const std::uint32_t tokens_max_;
   const std::size_t block_tokens_;
   std::vector<FloatBuffer> buffers_;  // Constant after construction, as are the sizes of those below.
-  std::size_t tokens_ = 0, block_count_ = 0, logit_count_ = 0;
+  std::size_t tokens_ = 0, rows_ = 0, block_count_ = 0, logit_count_ = 0;
   std::vector<std::int32_t> token_;
   std::vector<std::uint32_t> position_;
   std::vector<std::byte*> page_;
   std::vector<QueryBlock> blocks_;
-  std::vector<std::uint32_t> logit_rows_;
+  std::vector<std::uint32_t> logit_rows_;  // Rising.
 };
 
 }  // namespace loquat::model

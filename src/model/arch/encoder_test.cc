@@ -33,7 +33,8 @@ std::unique_ptr<const EncoderModel> Load(const TestModel& model, kernels::Isa is
 
 // Where a tier rounds activations to 16 or 8 bits before each product, hidden states are off by as much.
 double ToleranceOf(kernels::Isa isa, WeightType type) {
-  switch (kernels::TransformerKernelsFor(isa).form(type)) {
+  const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
+  switch (tier.form(type, tier.preferred_order())) {
     case kernels::ActivationForm::kFloats:
       return kTolerance;
     case kernels::ActivationForm::kBF16:
@@ -67,7 +68,7 @@ TEST_P(EncoderParity, HiddenStatesEqualTheReference) {
   kernels::ThreadTeam team({.threads = 2});
   const auto expected = reference::Encode(model, tokens, types);
   for (const kernels::Isa isa : kernels::kIsas) {
-    if (isa > kernels::DetectIsa()) continue;
+    if (!kernels::Supports(isa)) continue;
     const auto loaded = Load(model, isa);
     const auto workspace = loaded->NewWorkspace(45, team);
     const EncoderText text{.tokens = tokens, .token_types = types};
@@ -100,18 +101,21 @@ TEST(Encoder, RoundedToInt8IsNearTheReferenceAndItselfInAnyBatch) {
   const auto refused = LoadEncoder(model.config, model.weights, kernels::Isa::kScalar, LinearNumbers::kInt8);
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().code, base::Code::kInvalidArgument);
-  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that rounds";
-  const auto loaded = LoadEncoder(model.config, model.weights, kernels::DetectIsa(), LinearNumbers::kInt8);
-  ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
   const auto tokens = RandomTokens(model.random, 45, model.config.vocabulary);
   const EncoderText text{.tokens = tokens};
   const std::vector<EncoderText> three(3, text);
   kernels::ThreadTeam one({.threads = 1}), two({.threads = 2});
-  const auto alone = (*loaded)->NewWorkspace(45, one), beside = (*loaded)->NewWorkspace(3 * 45, two);
-  const std::span<const float> hidden = (*loaded)->Forward({&text, 1}, *alone);
-  ExpectHidden(hidden, reference::Encode(model, tokens, {}), 1e-1);
-  const std::span<const float> last = (*loaded)->Forward(three, *beside).last(hidden.size());
-  EXPECT_TRUE(std::ranges::equal(hidden, last));
+  for (const kernels::Isa isa : kernels::kIsas) {
+    if (!kernels::Supports(isa) || !kernels::TransformerKernelsFor(isa).panels) continue;
+    SCOPED_TRACE(kernels::IsaName(isa));
+    const auto loaded = LoadEncoder(model.config, model.weights, isa, LinearNumbers::kInt8);
+    ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+    const auto alone = (*loaded)->NewWorkspace(45, one), beside = (*loaded)->NewWorkspace(3 * 45, two);
+    const std::span<const float> hidden = (*loaded)->Forward({&text, 1}, *alone);
+    ExpectHidden(hidden, reference::Encode(model, tokens, {}), 1e-1);
+    const std::span<const float> last = (*loaded)->Forward(three, *beside).last(hidden.size());
+    EXPECT_TRUE(std::ranges::equal(hidden, last));
+  }
 }
 
 struct Batch {
@@ -128,7 +132,7 @@ TEST(Encoder, BitsDoNotDependOnTheRestOfTheBatch) {
   kernels::ThreadTeam one({.threads = 1}), three({.threads = 3});
   const Batch batch(model.random, model.config.vocabulary);
   for (const kernels::Isa isa : kernels::kIsas) {
-    if (isa > kernels::DetectIsa()) continue;
+    if (!kernels::Supports(isa)) continue;
     SCOPED_TRACE(kernels::IsaName(isa));
     const auto loaded = Load(model, isa);
     const auto together = loaded->NewWorkspace(128, three), alone = loaded->NewWorkspace(64, one);
@@ -143,6 +147,75 @@ TEST(Encoder, BitsDoNotDependOnTheRestOfTheBatch) {
       at += own.size();
     }
     EXPECT_EQ(at, hidden.size());
+  }
+}
+
+// So long that each thread takes some of their tokens, alone or beside others.
+TEST(Encoder, BitsOfLongTextsDoNotDependOnThreads) {
+  TestModel model = RandomEncoder(WeightType::kF32, kSeed);
+  kernels::ThreadTeam one({.threads = 1}), two({.threads = 2}), three({.threads = 3});
+  for (const LinearNumbers numbers : {LinearNumbers::kStored, LinearNumbers::kInt8}) {
+    if (numbers == LinearNumbers::kInt8 && !kernels::TransformerKernelsFor(kernels::DetectIsa()).panels) continue;
+    const auto loaded = LoadEncoder(model.config, model.weights, kernels::DetectIsa(), numbers);
+    ASSERT_TRUE(loaded.has_value()) << loaded.error().message;
+    for (const std::vector<std::size_t>& lengths :
+         {std::vector<std::size_t>{128}, {97}, {64, 33}, {60, 20, 61}, {128, 64, 64}, {5, 64, 1, 31, 64}}) {
+      std::vector<std::vector<std::int32_t>> tokens;
+      std::vector<EncoderText> texts;
+      for (const std::size_t length : lengths) {
+        tokens.push_back(RandomTokens(model.random, length, model.config.vocabulary));
+      }
+      for (const auto& text : tokens) texts.push_back({.tokens = text});
+      const auto alone = (*loaded)->NewWorkspace(256, one);
+      for (kernels::ThreadTeam* team : {&two, &three}) {
+        const auto together = (*loaded)->NewWorkspace(256, *team);
+        const auto hidden = (*loaded)->Forward(texts, *together);
+        std::size_t at = 0;
+        for (const EncoderText& text : texts) {
+          const auto own = (*loaded)->Forward({&text, 1}, *alone);
+          ASSERT_EQ(std::memcmp(own.data(), hidden.data() + at, own.size_bytes()), 0) << lengths.size();
+          at += own.size();
+        }
+        EXPECT_EQ(at, hidden.size());
+      }
+    }
+  }
+}
+
+// So many that each thread takes some through all layers.
+TEST(Encoder, BitsAreThoseOfEachTextAloneInLargeBatches) {
+  TestModel model = RandomEncoder(WeightType::kF32, kSeed);
+  kernels::ThreadTeam one({.threads = 1}), three({.threads = 3});
+  std::vector<std::vector<std::int32_t>> tokens;
+  std::vector<EncoderText> texts;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < 80; ++i) {
+    tokens.push_back(RandomTokens(model.random, 1 + i * 7 % 64, model.config.vocabulary));
+    total += tokens.back().size();
+  }
+  for (const auto& text : tokens) texts.push_back({.tokens = text});
+  for (const LinearNumbers numbers : {LinearNumbers::kStored, LinearNumbers::kInt8}) {
+    if (numbers == LinearNumbers::kInt8 && !kernels::TransformerKernelsFor(kernels::DetectIsa()).panels) continue;
+    const auto loaded = LoadEncoder(model.config, model.weights, kernels::DetectIsa(), numbers);
+    ASSERT_TRUE(loaded.has_value());
+    const auto together = (*loaded)->NewWorkspace(static_cast<std::uint32_t>(total), three),
+               alone = (*loaded)->NewWorkspace(64, one);
+    for (int round = 0; round < 3; ++round) {
+      const auto hidden = (*loaded)->Forward(texts, *together);
+      ASSERT_EQ(hidden.size(), total * model.config.width);
+      const auto pooled = (*loaded)->Pooled(*together);
+      std::size_t at = 0;
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        const auto own = (*loaded)->Forward({&texts[i], 1}, *alone);
+        ASSERT_EQ(std::memcmp(own.data(), hidden.data() + at, own.size_bytes()), 0) << i;
+        const auto own_pooled = (*loaded)->Pooled(*alone);
+        ASSERT_TRUE(std::ranges::equal(own_pooled, pooled.subspan(i * own_pooled.size(), own_pooled.size()))) << i;
+        at += own.size();
+      }
+    }
+    const std::uint64_t before = base::AllocationsOfThisThread();
+    (void)(*loaded)->Forward(texts, *together);
+    EXPECT_EQ(base::AllocationsOfThisThread(), before);
   }
 }
 

@@ -22,9 +22,10 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPartsPerThread = 8;
 
 RowOrder OrderFor(const kernels::TransformerKernels& kernels, const Matrix& matrix, LinearNumbers numbers) {
+  if (numbers == LinearNumbers::kInPlace) return matrix.order;
   const bool int8 = numbers == LinearNumbers::kInt8 && matrix.rows >= kInt8RowsMin && kernels::RoundsToInt8(matrix);
   if (int8) return RowOrder::kInt8Panels;
-  return kernels.takes_interleaved(matrix.type) ? RowOrder::kInterleaved : RowOrder::kRows;
+  return kernels.preferred_order();
 }
 
 std::size_t BytesIn(RowOrder order, const Matrix& matrix) {
@@ -59,7 +60,7 @@ void InterleavedWeights::Free::operator()(std::byte* p) const {
 
 InterleavedWeights::InterleavedWeights(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
                                        const Weights& weights, LinearNumbers numbers, const LoadProgress& progress) {
-  LOQUAT_CHECK(numbers == LinearNumbers::kStored || kernels.int8_panels, "a tier that takes numbers of 8 bits");
+  LOQUAT_CHECK(numbers != LinearNumbers::kInt8 || kernels.panels, "a tier that takes numbers of 8 bits");
   std::size_t needed = 0;
   std::vector<Linear*> taken;
   for (Linear* layer : layers) {

@@ -24,7 +24,7 @@ class InterleavedWeights {
  public:
   // Points each layer's matrix at its copy, where the tier takes another order than the file has, and lets the file's
   // pages go. The layers' weights lie in `weights`; the copies live as long as this. Computes on all cores.
-  // REQUIRES: of kInt8, kernels.int8_panels.
+  // REQUIRES: of kInt8, kernels.panels.
   InterleavedWeights(std::span<Linear* const> layers, const kernels::TransformerKernels& kernels,
                      const Weights& weights, LinearNumbers numbers = LinearNumbers::kStored,
                      const LoadProgress& progress = {});

@@ -46,20 +46,17 @@ struct Layers {
 };
 
 TEST(InterleavedWeights, CopiesWhatTheTierTakesAndLetsTheFileGo) {
-  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that takes any";
   Layers layers;
   const ForgetfulWeights weights;
-  const InterleavedWeights interleaved(layers.all(), kernels::kTransformerKernelsAvx512Vnni, weights);
+  const InterleavedWeights interleaved(layers.all(), kernels::kTransformerKernelsAvx2, weights);
   std::vector<std::size_t> forgotten;
   for (std::size_t i = 0; i < layers.linears.size(); ++i) {
     const kernels::Matrix& was = layers.matrices[i].matrix();
     const kernels::Matrix& is = layers.linears[i].weight;
-    const bool copied = kernels::Interleaves(was.type);
-    EXPECT_EQ(is.order, copied ? RowOrder::kInterleaved : RowOrder::kRows);
+    EXPECT_EQ(is.order, RowOrder::kInterleaved);
     EXPECT_EQ(is.rows, was.rows);
     EXPECT_EQ(is.cols, was.cols);
-    EXPECT_EQ(is.data == was.data, !copied);
-    if (!copied) continue;
+    EXPECT_NE(is.data, was.data);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(is.data) % kernels::kInterleavedAlignment, 0U);
     std::vector<std::byte> expected(kernels::InterleavedBytes(was));
     kernels::InterleavePanels(was, 0, 3, expected.data());
@@ -70,7 +67,7 @@ TEST(InterleavedWeights, CopiesWhatTheTierTakesAndLetsTheFileGo) {
 }
 
 TEST(InterleavedWeights, RoundsPlainFloatsOfManyOutputsWhereThatIsAskedFor) {
-  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that takes any";
+  if (!kernels::Supports(kernels::Isa::kAvx2)) GTEST_SKIP() << "this machine lacks the tiers that take them";
   base::Random random(4);
   struct Case {
     WeightType type;
@@ -81,12 +78,12 @@ TEST(InterleavedWeights, RoundsPlainFloatsOfManyOutputsWhereThatIsAskedFor) {
                             Case{WeightType::kBF16, kInt8RowsMin + 1, RowOrder::kInt8Panels},
                             Case{WeightType::kF32, kInt8RowsMin - 1, RowOrder::kInterleaved},
                             Case{WeightType::kQ8_0, kInt8RowsMin, RowOrder::kInterleaved},
-                            Case{WeightType::kQ6_K, kInt8RowsMin, RowOrder::kRows}}) {
+                            Case{WeightType::kQ6_K, kInt8RowsMin, RowOrder::kInterleaved}}) {
     const kernels::TestMatrix matrix = kernels::RandomMatrix(random, given.type, given.rows, 256, 0.1);
     Linear linear{.weight = matrix.matrix(), .bias = {}};
     Linear* const layer = &linear;
     const ForgetfulWeights weights;
-    const kernels::TransformerKernels& tier = kernels::kTransformerKernelsAvx512Vnni;
+    const kernels::TransformerKernels& tier = kernels::kTransformerKernelsAvx2;
     const InterleavedWeights copies({&layer, 1}, tier, weights, LinearNumbers::kInt8);
     ASSERT_EQ(linear.weight.order, given.order) << kernels::LayoutOf(given.type).name << " " << given.rows;
     if (given.order != RowOrder::kInt8Panels) continue;
@@ -104,12 +101,22 @@ TEST(InterleavedWeights, LeavesAllToTiersThatTakeNone) {
   EXPECT_TRUE(weights.forgotten.empty());
 }
 
+TEST(InterleavedWeights, LeavesAllWhereItLiesOnRequest) {
+  Layers layers;
+  const ForgetfulWeights weights;
+  const InterleavedWeights interleaved(layers.all(), kernels::kTransformerKernelsAvx2, weights,
+                                       LinearNumbers::kInPlace);
+  for (std::size_t i = 0; i < layers.linears.size(); ++i) {
+    EXPECT_EQ(layers.linears[i].weight.order, RowOrder::kRows);
+    EXPECT_EQ(layers.linears[i].weight.data, layers.matrices[i].matrix().data);
+  }
+}
+
 // What a file made for another machine looks like here.
 TEST(InterleavedWeights, CopiesPanelsBackToRowsForTiersThatTakeNone) {
   Layers layers;
   std::vector<std::vector<std::byte>> panels;
   for (Linear& linear : layers.linears) {
-    if (!kernels::Interleaves(linear.weight.type)) continue;
     panels.emplace_back(kernels::InterleavedBytes(linear.weight));
     kernels::InterleavePanels(linear.weight, 0, 3, panels.back().data());
     linear.weight = kernels::InterleavedMatrix(linear.weight, panels.back().data());
@@ -125,7 +132,7 @@ TEST(InterleavedWeights, CopiesPanelsBackToRowsForTiersThatTakeNone) {
     const kernels::Matrix& was = layers.matrices[i].matrix();
     const kernels::Matrix& is = layers.linears[i].weight;
     EXPECT_EQ(is.order, RowOrder::kRows);
-    EXPECT_EQ(is.data == was.data, !kernels::Interleaves(was.type));
+    EXPECT_NE(is.data, was.data);
     EXPECT_EQ(std::memcmp(is.data, was.data, was.rows * was.row_bytes()), 0);
   }
   EXPECT_EQ(done.size(), panels.size()) << "progress after each layer";
@@ -135,14 +142,13 @@ TEST(InterleavedWeights, CopiesPanelsBackToRowsForTiersThatTakeNone) {
 }
 
 TEST(InterleavedWeights, LeavesPanelsInTheFileForTheTierThatTakesThem) {
-  if (kernels::DetectIsa() < kernels::Isa::kAvx512Vnni) GTEST_SKIP() << "this machine lacks the tier that takes any";
   Layers layers;
   std::vector<Linear*> one = {&layers.linears[0]};
   std::vector<std::byte> panels(kernels::InterleavedBytes(one[0]->weight));
   kernels::InterleavePanels(one[0]->weight, 0, 3, panels.data());
   one[0]->weight = kernels::InterleavedMatrix(one[0]->weight, panels.data());
   const ForgetfulWeights weights;
-  const InterleavedWeights interleaved(one, kernels::kTransformerKernelsAvx512Vnni, weights);
+  const InterleavedWeights interleaved(one, kernels::kTransformerKernelsAvx2, weights);
   EXPECT_EQ(one[0]->weight.data, panels.data());
   EXPECT_TRUE(weights.forgotten.empty());
 }

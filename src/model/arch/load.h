@@ -23,19 +23,21 @@
 namespace loquat::model {
 
 enum class LinearNumbers : std::uint8_t {
-  kStored,  // As the file has them.
-  kInt8,    // Plain floats under one scale a row, but for layers of few outputs: what says yes or no is not rounded.
+  kStored,   // As the file has them.
+  kInPlace,  // And where it has them: in its own order, whatever the tier would take faster.
+  kInt8,     // Plain floats under one scale a row, but for layers of few outputs: what says yes or no is not rounded.
 };
 // Called with bytes done and bytes in all while weights are copied into another order; on the caller's thread.
 using LoadProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
-// llama, qwen2, qwen3, chatglm. REQUIRES: this machine has `isa`.
+// llama, qwen2, qwen3, chatglm. REQUIRES: this machine has `isa`; `numbers` is not kInt8.
 base::Result<std::unique_ptr<const DecoderModel>> LoadDecoder(ModelConfig config,
                                                               std::shared_ptr<const Weights> weights, kernels::Isa isa,
                                                               KvType kv_type = KvType::kF16,
-                                                              const LoadProgress& progress = {});
+                                                              const LoadProgress& progress = {},
+                                                              LinearNumbers numbers = LinearNumbers::kStored);
 
-// bert. kInt8 is kInvalidArgument on a tier without integer dot products. REQUIRES: this machine has `isa`.
+// bert. kInt8 is kInvalidArgument on a tier without integer products. REQUIRES: this machine has `isa`.
 base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config,
                                                               std::shared_ptr<const Weights> weights, kernels::Isa isa,
                                                               LinearNumbers numbers = LinearNumbers::kStored,

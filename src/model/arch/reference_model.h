@@ -142,13 +142,19 @@ inline void Rotate(const TestModel& model, std::size_t position, Vector& head) {
   }
 }
 
-// How keys and values are rounded where they are kept.
-using Round = std::function<double(double)>;
-inline double RoundToF16(double v) {
-  return kernels::HalfValue(kernels::HalfBits(static_cast<float>(v)));
+// How the key or the value of one head is rounded where it is kept.
+using Round = std::function<void(Vector&)>;
+inline void RoundToF16(Vector& head) {
+  for (double& v : head) v = kernels::HalfValue(kernels::HalfBits(static_cast<float>(v)));
 }
-inline double RoundToBf16(double v) {
-  return kernels::Bf16Value(kernels::Bf16Bits(static_cast<float>(v)));
+inline void RoundToBf16(Vector& head) {
+  for (double& v : head) v = kernels::Bf16Value(kernels::Bf16Bits(static_cast<float>(v)));
+}
+inline void RoundToInt8(Vector& head) {
+  double greatest = 0;
+  for (const double v : head) greatest = std::max(greatest, std::abs(v));
+  if (greatest == 0) return;
+  for (double& v : head) v = std::nearbyint(v / greatest * 127) * (greatest / 127);
 }
 
 // Query, key and value of one token, each [heads][head_width], before any rotation.
@@ -204,8 +210,8 @@ inline Rows Decode(const TestModel& model, std::span<const std::int32_t> tokens,
         }
       }
       for (std::size_t h = 0; h < c.kv_heads; ++h) {
-        for (double& v : qkv[1][h]) v = round(v);
-        for (double& v : qkv[2][h]) v = round(v);
+        round(qkv[1][h]);
+        round(qkv[2][h]);
         keys[h].push_back(qkv[1][h]);
         values[h].push_back(qkv[2][h]);
       }

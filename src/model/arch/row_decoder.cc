@@ -7,13 +7,22 @@
 namespace loquat::model {
 namespace {
 
-constexpr std::size_t kColumns = 1024;  // Of a row that are gathered at a time.
+constexpr std::size_t kColumns = 1024;  // Of a row that are gathered at a time; whole blocks of every type.
+
+// The most bytes that so many columns take, of any type.
+constexpr std::size_t GatheredBytesMax() {
+  std::size_t most = 0;
+  for (const kernels::WeightLayout& layout : kernels::kWeightLayouts) {
+    most = std::max<std::size_t>(most, kColumns / layout.block_weights * layout.block_bytes);
+  }
+  return most;
+}
 
 }  // namespace
 
 void DecodeRow(const kernels::TransformerKernels& kernels, const kernels::Matrix& matrix, std::size_t row, float* out) {
   if (matrix.order == kernels::RowOrder::kRows) return kernels.decode_row(matrix, row, out);
-  std::byte gathered[2 * kColumns];  // More than any type that interleaves takes.
+  std::byte gathered[GatheredBytesMax()];
   for (std::size_t begin = 0; begin < matrix.cols; begin += kColumns) {
     const std::size_t count = std::min(kColumns, matrix.cols - begin);
     kernels::CopyInterleavedColumns(matrix, row, begin, count, gathered);

@@ -68,7 +68,8 @@ base::Error Stopped() {
 base::Status RunDecoder(const QuantizeSource& source, const TokenWindows& windows, kernels::Isa isa,
                         kernels::ThreadTeam& team, const std::function<bool(std::size_t)>& advance,
                         SecondMoments& moments) {
-  LOQUAT_ASSIGN(const auto decoder, LoadDecoder(source.files.config, source.weights, isa));
+  LOQUAT_ASSIGN(const auto decoder,
+                LoadDecoder(source.files.config, source.weights, isa, KvType::kF16, {}, LinearNumbers::kInPlace));
   DecoderPass pass(*decoder, team);
   pass.workspace().Observe(&moments);
   for (const std::vector<std::int32_t>& window : windows) {
@@ -84,7 +85,7 @@ base::Status RunDecoder(const QuantizeSource& source, const TokenWindows& window
 base::Status RunEncoder(const QuantizeSource& source, const TokenWindows& windows, kernels::Isa isa,
                         kernels::ThreadTeam& team, const std::function<bool(std::size_t)>& advance,
                         SecondMoments& moments) {
-  LOQUAT_ASSIGN(const auto encoder, LoadEncoder(source.files.config, source.weights, isa));
+  LOQUAT_ASSIGN(const auto encoder, LoadEncoder(source.files.config, source.weights, isa, LinearNumbers::kInPlace));
   const auto workspace = encoder->NewWorkspace(kWindowTokensMax, team);
   workspace->Observe(&moments);
   for (const std::vector<std::int32_t>& window : windows) {
@@ -100,8 +101,10 @@ base::Status RunEncoder(const QuantizeSource& source, const TokenWindows& window
 
 base::Result<Importance> Calibrate(const QuantizeSource& source, const TokenWindows& windows, kernels::ThreadTeam& team,
                                    const CalibrationProgress& progress) {
-  // The tiers that keep weights where they lie and activations as they are.
-  const kernels::Isa isa = std::min(kernels::DetectIsa(), kernels::Isa::kAvx512);
+  // The best of the tiers that keep activations as they are where weights lie in rows.
+  const kernels::Isa isa = kernels::Supports(kernels::Isa::kAvx512)
+                               ? kernels::Isa::kAvx512
+                               : std::min(kernels::DetectIsa(), kernels::Isa::kAvx2);
   const std::uint64_t total = TokensOf(windows);
   std::uint64_t done = 0;
   const auto advance = [&](std::size_t tokens) {

@@ -81,8 +81,8 @@ base::Error Stopped() {
 base::Result<DecoderComparison> CompareDecoders(const ComparedModel& before, const ComparedModel& after,
                                                 const TokenWindows& windows, kernels::Isa isa,
                                                 kernels::ThreadTeam& team, const Advance& advance) {
-  LOQUAT_ASSIGN(const auto first, LoadDecoder(before.config, before.weights, isa));
-  LOQUAT_ASSIGN(const auto second, LoadDecoder(after.config, after.weights, isa));
+  LOQUAT_ASSIGN(const auto first, LoadDecoder(before.config, before.weights, isa, before.kv_type));
+  LOQUAT_ASSIGN(const auto second, LoadDecoder(after.config, after.weights, isa, after.kv_type));
   DecoderPass first_pass(*first, team), second_pass(*second, team);
   const std::size_t vocabulary = before.config.vocabulary;
   DecoderSums sums;

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "kernels/isa.h"
 #include "kernels/thread_team.h"
+#include "model/decoder.h"
 #include "model/model_config.h"
 #include "model/quant/text_windows.h"
 #include "model/tensor/weights.h"
@@ -45,6 +46,7 @@ struct ComparedModel {
   std::string path;
   ModelConfig config;
   std::shared_ptr<const Weights> weights;
+  KvType kv_type = KvType::kF16;  // Of decoders.
 };
 
 // Called with tokens done and tokens in all; false stops, which is kCancelled.

@@ -88,7 +88,7 @@ class ModelQuantizer {
       head.AddTensor(tensor.name, WeightType::kF32, std::array{std::uint64_t{tensor.values.size()}});
     }
     LOQUAT_TRY(CheckQuantizeTarget(source_, target_));
-    LOQUAT_ASSIGN(NewFile file, NewFile::Create(target_.path, target_.existing));
+    LOQUAT_ASSIGN(base::AtomicFile file, base::AtomicFile::Create(target_.path, target_.existing));
     const std::string text = head.Finish();
     LOQUAT_TRY(file.Reserve(text.size() + head.data_bytes()));
     LOQUAT_TRY(file.Append(std::as_bytes(std::span(text))));
@@ -105,7 +105,7 @@ class ModelQuantizer {
 
  private:
   base::Result<QuantizedTensor> Quantize(const PlannedTensor& planned, TensorTask task, const Importance& importance,
-                                         NewFile& file) {
+                                         base::AtomicFile& file) {
     const Tensor& tensor = *planned.tensor;
     const auto columns = importance.find(tensor.name);
     const bool calibrated = columns != importance.end() && IsBlockQuantizable(planned.to);
@@ -151,11 +151,11 @@ class ModelQuantizer {
     return base::Cancelled("the quantization was stopped; nothing was written");
   }
 
-  static base::Status AppendPadding(std::uint64_t written, NewFile& file) {
+  static base::Status AppendPadding(std::uint64_t written, base::AtomicFile& file) {
     constexpr std::array<std::byte, kGgufAlignmentDefault> kZeros{};
     return file.Append(std::span(kZeros).first(GgufPadded(written) - written));
   }
-  static base::Status AppendPadded(std::span<const std::byte> bytes, NewFile& file) {
+  static base::Status AppendPadded(std::span<const std::byte> bytes, base::AtomicFile& file) {
     LOQUAT_TRY(file.Append(bytes));
     return AppendPadding(bytes.size(), file);
   }
@@ -196,7 +196,7 @@ base::Status CheckQuantizeTarget(const QuantizeSource& source, const QuantizeTar
     if (!std::filesystem::equivalent(file.path, target.path, error)) continue;
     return base::InvalidArgument(fmt::format("{} is the model that is read; write to another name", target.path));
   }
-  return NewFile::Check(target.path, target.existing);
+  return base::AtomicFile::Check(target.path, target.existing);
 }
 
 std::uint64_t QuantizeReport::bytes_before() const {

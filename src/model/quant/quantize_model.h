@@ -15,10 +15,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/atomic_file.h"
 #include "base/result.h"
 #include "kernels/thread_team.h"
 #include "model/formats/model_files.h"
-#include "model/formats/new_file.h"
 #include "model/quant/quantize_plan.h"
 #include "model/quant/tensor_quantizer.h"
 
@@ -37,7 +37,7 @@ using Importance = std::unordered_map<std::string, std::vector<float>>;
 
 struct QuantizeTarget {
   std::string path;
-  NewFile::Existing existing = NewFile::Existing::kRefuse;
+  base::AtomicFile::Existing existing = base::AtomicFile::Existing::kRefuse;
   kernels::WeightType type = kernels::WeightType::kQ8_0;  // What the file says it mostly is.
 };
 
@@ -67,7 +67,7 @@ struct QuantizeReport {
 // Called with weights done and weights in all, and the tensor at hand; false stops, which is kCancelled.
 using QuantizeProgress = std::function<bool(std::uint64_t done, std::uint64_t total, std::string_view tensor)>;
 
-// Writes target.path, whole or not at all. `plan` is of source.weights. Errors besides those of NewFile,
+// Writes target.path, whole or not at all. `plan` is of source.weights. Errors besides those of AtomicFile,
 // TensorQuantizer and CheckQuantizeTarget: kUnimplemented, a folder whose model GGUF cannot express.
 base::Result<QuantizeReport> QuantizeModel(const QuantizeSource& source, std::span<const PlannedTensor> plan,
                                            const Importance& importance, const QuantizeTarget& target,

@@ -60,7 +60,7 @@ class QuantizeModelTest : public testing::Test {
     return path;
   }
   base::Result<QuantizeReport> Quantize(const std::string& in, WeightType type,
-                                        NewFile::Existing existing = NewFile::Existing::kReplace,
+                                        base::AtomicFile::Existing existing = base::AtomicFile::Existing::kReplace,
                                         const QuantizeProgress& progress = {}) {
     LOQUAT_ASSIGN(const QuantizeSource source, OpenQuantizeSource(in, false));
     LOQUAT_ASSIGN(const auto plan, PlanQuantization(source.weights->tensors(), {.type = type, .keep = {}}));
@@ -260,7 +260,7 @@ TEST_F(QuantizeModelTest, NothingIsLeftWhereItFails) {
   const std::size_t files = FilesThere();
 
   int calls = 0;
-  const auto stopped = Quantize(in, WeightType::kQ8_0, NewFile::Existing::kRefuse,
+  const auto stopped = Quantize(in, WeightType::kQ8_0, base::AtomicFile::Existing::kRefuse,
                                 [&](std::uint64_t done, std::uint64_t total, std::string_view tensor) {
                                   EXPECT_TRUE(done <= total && !tensor.empty());
                                   return ++calls < 5;
@@ -272,14 +272,15 @@ TEST_F(QuantizeModelTest, NothingIsLeftWhereItFails) {
 
   for (const std::string& target : {in, folder_.File("./m.gguf")}) {
     const auto source = OpenQuantizeSource(in, false);
-    const QuantizeTarget self{.path = target, .existing = NewFile::Existing::kReplace, .type = WeightType::kQ8_0};
+    const QuantizeTarget self{
+        .path = target, .existing = base::AtomicFile::Existing::kReplace, .type = WeightType::kQ8_0};
     const base::Status checked = CheckQuantizeTarget(*source, self);
     ASSERT_FALSE(checked.has_value());
     EXPECT_THAT(checked.error().message, HasSubstr("is the model that is read"));
   }
-  ASSERT_TRUE(Quantize(in, WeightType::kQ8_0, NewFile::Existing::kRefuse).has_value());
+  ASSERT_TRUE(Quantize(in, WeightType::kQ8_0, base::AtomicFile::Existing::kRefuse).has_value());
   EXPECT_EQ(base::ReadFile(out_).value(), whole) << "the same every time";
-  const auto again = Quantize(in, WeightType::kQ8_0, NewFile::Existing::kRefuse);
+  const auto again = Quantize(in, WeightType::kQ8_0, base::AtomicFile::Existing::kRefuse);
   ASSERT_FALSE(again.has_value());
   EXPECT_EQ(again.error().code, base::Code::kAlreadyExists);
 }

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "kernels/interleave.h"
 #include "model/tensor/layout.h"
 #include "model/tensor/mapped_weights.h"
 
@@ -49,6 +50,34 @@ TEST(TensorLayout, AbsurdShapesAreRefusedNotWrappedAround) {
     EXPECT_THAT(bytes.error().message, HasSubstr(ShapeText(shape)));
   }
   EXPECT_EQ(TensorBytes(Shape{1ULL << 60}, WeightType::kF32).value(), 1ULL << 62);
+}
+
+TEST(TensorLayout, PanelsTakeWhatTheirKernelsLayOut) {
+  for (std::size_t i = 0; i < kernels::kWeightTypes; ++i) {
+    const auto type = static_cast<WeightType>(i);
+    for (const std::uint64_t cols : {1, 7, 32, 64, 96, 253, 256, 312}) {
+      for (const std::uint64_t rows : {1, 16, 17}) {
+        if (cols % kernels::LayoutOf(type).block_weights != 0) continue;
+        const Tensor tensor{
+            .name = {}, .type = type, .shape = {rows, cols}, .bytes = {}, .order = kernels::RowOrder::kInterleaved};
+        const auto bytes = tensor.bytes_expected();
+        ASSERT_TRUE(bytes.has_value()) << kernels::LayoutOf(type).name;
+        EXPECT_EQ(*bytes, kernels::InterleavedBytes(tensor.matrix())) << rows << "x" << cols;
+      }
+    }
+  }
+}
+
+TEST(TensorLayout, AbsurdPanelsAreRefusedNotWrappedAround) {
+  constexpr std::uint64_t kMost = kHuge / 2;
+  for (const Shape& shape : {Shape{kHuge, 32}, Shape{32, kMost / 32}, Shape{kHuge / 32 * 32, 0},
+                             Shape{1ULL << 41, 1ULL << 21}, Shape{3, kMost / 16}, Shape{kMost / 64, 1}}) {
+    for (const WeightType type : {WeightType::kF32, WeightType::kBF16}) {
+      const Tensor tensor{
+          .name = {}, .type = type, .shape = shape, .bytes = {}, .order = kernels::RowOrder::kInterleaved};
+      EXPECT_FALSE(tensor.bytes_expected().has_value()) << ShapeText(shape);
+    }
+  }
 }
 
 TEST(TensorLayout, FindsAnOverlapExactlyWhereBytesAreShared) {

@@ -32,15 +32,13 @@ kernels::Matrix Tensor::matrix() const {
 
 base::Result<std::uint64_t> Tensor::bytes_expected() const {
   if (order == kernels::RowOrder::kRows) return TensorBytes(shape, type);
-  if (!kernels::Interleaves(type) || shape.size() != 2) {
-    return base::DataLoss("only matrices of f32, f16, bf16, q8_0 and q4_0 lie in panels");
-  }
-  // As if every row were there and whole: what panels take is this at least, and little more.
-  const std::uint64_t rows = RoundedUp(shape.front(), kernels::kInterleavedRows);
-  const std::uint64_t cols = RoundedUp(shape.back(), kernels::kInterleavedColumns);
-  const std::uint64_t whole[] = {rows, cols};
+  if (shape.size() != 2) return base::DataLoss("only matrices lie in panels");
+  // Panels of whole rows and whole pairs of blocks are the most that they take: sizes past the range show here.
+  const std::uint64_t most[] = {RoundedUp(shape.front(), kernels::kInterleavedRows),
+                                RoundedUp(shape.back(), kernels::kInterleavedColumns)};
   LOQUAT_TRY(TensorBytes(shape, type));
-  return TensorBytes(whole, type);
+  LOQUAT_TRY(TensorBytes(most, type));
+  return kernels::InterleavedBytes(matrix());
 }
 
 }  // namespace loquat::model
