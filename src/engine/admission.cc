@@ -111,10 +111,15 @@ void Admission::Leave(const Work& work) {
 
 void Admission::OnStep(const Step& step) {
   const base::MutexLock lock(mutex_);
-  cost_.OnStep(step.prefilled, step.decoded, step.took);
+  cost_.OnStep(step.prefilled, step.decoded, step.took, step.drafted);
   prefill_pending_ = step.prefill_pending;
   running_ = step.running;
   last_step_ = clock_.Now();
+}
+
+void Admission::OnAccepted(std::uint32_t decoded, std::uint32_t accepted) {
+  const base::MutexLock lock(mutex_);
+  cost_.OnAccepted(decoded, accepted);
 }
 
 void Admission::OnIdle() {
@@ -141,6 +146,11 @@ base::Duration Admission::ExpectedWait(base::Priority lane) const {
 std::uint32_t Admission::ChunkWithin(base::Duration stall, std::uint32_t most) const {
   const base::MutexLock lock(mutex_);
   return cost_.ChunkWithin(stall, most);
+}
+
+std::optional<double> Admission::TokenShare(std::uint32_t sequences) const {
+  const base::MutexLock lock(mutex_);
+  return cost_.TokenShare(sequences);
 }
 
 std::uint32_t Admission::queued() const {

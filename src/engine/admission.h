@@ -12,6 +12,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/call_context.h"
@@ -50,11 +51,14 @@ class Admission {
 
   struct Step {
     std::uint32_t prefilled = 0, decoded = 0;  // Tokens of prompts; sequences that got their next token.
+    std::uint32_t drafted = 0;                 // Tokens of these sequences' drafts.
     base::Duration took{};
     std::uint64_t prefill_pending = 0;  // Prompt tokens of running sequences that are still to come.
     std::uint32_t running = 0;          // Sequences.
   };
   void OnStep(const Step& step) LOQUAT_EXCLUDES(mutex_);
+  // The sequences that decoded in a step got so many tokens of their drafts besides.
+  void OnAccepted(std::uint32_t decoded, std::uint32_t accepted) LOQUAT_EXCLUDES(mutex_);
   // Nothing runs any more, and nothing has since the last step.
   void OnIdle() LOQUAT_EXCLUDES(mutex_);
   // A prompt got its first answer; so many of its tokens were found computed.
@@ -64,6 +68,8 @@ class Admission {
   // How long a request of this lane that came now would wait to start, as far as is known.
   base::Duration ExpectedWait(base::Priority lane) const LOQUAT_EXCLUDES(mutex_);
   std::uint32_t ChunkWithin(base::Duration stall, std::uint32_t most) const LOQUAT_EXCLUDES(mutex_);
+  // As CostModel::TokenShare.
+  std::optional<double> TokenShare(std::uint32_t sequences) const LOQUAT_EXCLUDES(mutex_);
   std::uint32_t queued() const LOQUAT_EXCLUDES(mutex_);
   std::uint32_t queued(base::Priority lane) const LOQUAT_EXCLUDES(mutex_);
 

@@ -36,6 +36,75 @@ TEST(CostModel, SizesChunksToTheStallThatIsAllowed) {
   EXPECT_EQ(cost.ChunkWithin(seconds(10), 512), 512U);
 }
 
+TEST(CostModel, LearnsWhatATokenOfADecodeStepTakes) {
+  CostModel cost;
+  EXPECT_FALSE(cost.TokenShare(1).has_value());
+  cost.OnStep(0, 1, milliseconds(20));
+  EXPECT_DOUBLE_EQ(*cost.TokenShare(1), CostModel::kFirstTokenShare) << "no more is believed before it is seen";
+  // 19 ms and 1 ms a token: steps of one, and of one with a draft of eight.
+  for (int i = 0; i < 50; ++i) {
+    cost.OnStep(0, 1, milliseconds(20));
+    cost.OnStep(0, 1, milliseconds(28), 8);
+  }
+  EXPECT_NEAR(*cost.TokenShare(1), 1.0 / 20, 1e-3);
+  EXPECT_NEAR(*cost.TokenShare(19), 0.5, 1e-2);
+  // The machine becomes half as fast.
+  for (int i = 0; i < 50; ++i) {
+    cost.OnStep(0, 1, milliseconds(40));
+    cost.OnStep(0, 1, milliseconds(56), 8);
+  }
+  EXPECT_NEAR(*cost.TokenShare(1), 1.0 / 20, 1e-3);
+}
+
+TEST(CostModel, OneSlowDraftIsNotBelievedForEver) {
+  CostModel cost;
+  for (int i = 0; i < 50; ++i) cost.OnStep(0, 1, milliseconds(20));
+  cost.OnStep(0, 1, seconds(2), 8);
+  EXPECT_GT(*cost.TokenShare(1), 0.5);
+  for (int i = 0; i < 200; ++i) cost.OnStep(0, 1, milliseconds(20));
+  EXPECT_LE(*cost.TokenShare(1), CostModel::kFirstTokenShare + 0.01);
+}
+
+TEST(CostModel, ImpossibleMeasurementsGiveAShareThatIsOne) {
+  CostModel cost;
+  // More tokens, less time.
+  for (int i = 0; i < 50; ++i) {
+    cost.OnStep(0, 1, milliseconds(30));
+    cost.OnStep(0, 9, milliseconds(20));
+  }
+  EXPECT_EQ(*cost.TokenShare(4), 0);
+  // Three times the tokens, ten times the time.
+  for (int i = 0; i < 200; ++i) {
+    cost.OnStep(0, 1, milliseconds(10));
+    cost.OnStep(0, 3, milliseconds(100));
+  }
+  EXPECT_LE(*cost.TokenShare(4), 1);
+  EXPECT_GT(*cost.TokenShare(4), 0.9);
+  // On a clock that stands.
+  CostModel still;
+  still.OnStep(0, 1, {});
+  EXPECT_EQ(*still.TokenShare(1), 0);
+}
+
+TEST(CostModel, AcceptedDraftsShortenTheTimeBetweenTokensAndChargeNothingToPrompts) {
+  CostModel cost;
+  const auto decode = [&] {
+    for (int i = 0; i < 50; ++i) {
+      cost.OnStep(0, 1, milliseconds(20));
+      cost.OnAccepted(1, 0);
+      cost.OnStep(0, 1, milliseconds(28), 8);
+      cost.OnAccepted(1, 0);
+    }
+  };
+  decode();
+  EXPECT_NEAR(*cost.decode_step(), 0.024, 2e-3);
+  for (int i = 0; i < 50; ++i) cost.OnAccepted(1, 3);
+  EXPECT_NEAR(*cost.decode_step(), 0.006, 5e-4) << "four tokens a step";
+  // Beside a draft of eight, 100 prompt tokens: 120 ms less the step of 20 and the 8 of the draft.
+  for (int i = 0; i < 50; ++i) cost.OnStep(100, 1, milliseconds(120), 8);
+  EXPECT_NEAR(*cost.prefill_token(), 0.00092, 2e-5);
+}
+
 class AdmissionTest : public ::testing::Test {
  protected:
   // One prompt token takes 1 ms, a step of decoding 50 ms, an answer 100 tokens.

@@ -1,6 +1,7 @@
 #include "engine/decoder_loop.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -16,13 +17,6 @@ Choice& AsChoice(Sequence& sequence) {
 // A session remembers the first answer to its last prompt.
 std::string_view SessionOf(const Choice& choice) {
   return choice.choice == 0 ? std::string_view(choice.generation.request.session) : std::string_view();
-}
-
-// For all that it may come to hold. Memory that is not written yet costs nothing.
-void ReserveFor(Choice& choice) {
-  const std::uint64_t tokens = std::uint64_t{choice.prompt_tokens} + choice.generation.request.tokens_max;
-  choice.tokens.reserve(tokens);
-  choice.pages.reserve(PagesFor(tokens) + 1);
 }
 
 double Seconds(base::Duration duration) {
@@ -57,6 +51,7 @@ DecoderLoop::DecoderLoop(DecoderParts parts, const LoopOptions& options, Admissi
   slices_.reserve(options.scheduler.sequences_max);
   const std::uint32_t pages_max = std::min(PagesFor(parts_.model->config().context), parts_.pages->size());
   for (auto& table : page_tables_) table.reserve(pages_max);
+  draft_runs_.reserve(options.scheduler.step_tokens_max);
   logprobs_.reserve(1 + kTopLogprobsMax);
 }
 
@@ -100,16 +95,60 @@ void DecoderLoop::OnAdmitted(const StepPlan& plan, base::TimePoint now) {
   metrics_.OnWasted("preempted", plan.recomputed);
 }
 
+// For all that it may come to hold. Memory that is not written yet costs nothing.
+void DecoderLoop::ReserveFor(Choice& choice) {
+  const std::uint32_t tokens = choice.prompt_tokens + choice.generation.request.tokens_max;
+  choice.tokens.reserve(tokens);
+  choice.pages.reserve(PagesFor(tokens) + 1);
+  if (options_.speculation.mode == SpeculationMode::kOff) return;
+  choice.draft.reserve(options_.speculation.draft_tokens);
+  choice.drafter.emplace(tokens);
+}
+
+// Of what the plan leaves: every sequence has its own token, and every prompt its chunk, before any has a draft.
+void DecoderLoop::GiveDrafts(const StepPlan& plan) {
+  if (options_.speculation.mode == SpeculationMode::kOff) return;
+  const auto decodes = [](const StepItem& item) {
+    const Choice& choice = AsChoice(*item.sequence);
+    return choice.pending() == 1 && choice.generated() > 0;
+  };
+  const auto decoding = static_cast<std::uint32_t>(std::count_if(plan.items.begin(), plan.items.end(), decodes));
+  const std::optional<double> token_share = admission_.TokenShare(decoding);
+  if (decoding == 0 || !token_share.has_value()) return;
+  std::uint32_t spare = plan.spare;
+  std::uint32_t waiting = decoding;
+  for (const StepItem& item : plan.items) {
+    if (!decodes(item)) continue;
+    Choice& choice = AsChoice(*item.sequence);
+    // An even share of what those before it have left. The last token that it may have follows the draft.
+    const std::uint32_t even = (spare + waiting - 1) / waiting;
+    const std::uint32_t most = std::min({options_.speculation.draft_tokens, even, choice.tokens_left() - 1});
+    choice.drafter->Draft(choice.tokens, most, *token_share, choice.draft);
+    pages_.ReserveDraft(choice);
+    spare -= static_cast<std::uint32_t>(choice.draft.size());
+    --waiting;
+  }
+}
+
 std::span<const float> DecoderLoop::Compute(const StepPlan& plan) {
   slices_.clear();
+  draft_runs_.clear();
   for (std::size_t i = 0; i < plan.items.size(); ++i) {
     const auto [sequence, tokens] = plan.items[i];
     std::vector<std::byte*>& table = page_tables_[i];
     table.clear();
     for (const PageId page : sequence->pages) table.push_back(parts_.pages->data(page));
-    slices_.push_back({.tokens = std::span<const TokenId>(sequence->tokens).subspan(sequence->computed, tokens),
+    auto run = std::span<const TokenId>(sequence->tokens).subspan(sequence->computed, tokens);
+    if (!sequence->draft.empty()) {
+      const std::size_t first = draft_runs_.size();
+      draft_runs_.push_back(run.back());
+      draft_runs_.insert(draft_runs_.end(), sequence->draft.begin(), sequence->draft.end());
+      run = std::span<const TokenId>(draft_runs_).subspan(first);
+    }
+    slices_.push_back({.tokens = run,
                        .position = sequence->computed,
                        .pages = table,
+                       .all_logits = !sequence->draft.empty(),
                        .no_logits = tokens < sequence->pending()});
   }
   return parts_.model->Forward(slices_, *parts_.workspace);
@@ -126,6 +165,7 @@ void DecoderLoop::Report(const StepPlan& plan, base::Duration took) {
     const bool one = item.sequence->pending() == 1;
     (one ? step.decoded : step.prefilled) += item.tokens;
     answered += one && item.sequence->computed >= item.sequence->prompt_tokens ? 1 : 0;
+    step.drafted += static_cast<std::uint32_t>(item.sequence->draft.size());
   }
   step.prefill_pending -= step.prefilled;
   admission_.OnStep(step);
@@ -134,7 +174,10 @@ void DecoderLoop::Report(const StepPlan& plan, base::Duration took) {
   decoder_metrics_.decode_tokens.Increment(answered);
   metrics_.step_seconds.Observe(Seconds(took));
   metrics_.batch_sequences.Observe(static_cast<double>(plan.items.size()));
-  metrics_.batch_tokens.Observe(static_cast<double>(computed));
+  metrics_.batch_tokens.Observe(static_cast<double>(computed + step.drafted));
+  decoder_metrics_.drafted_tokens.Increment(step.drafted);
+  decoded_ = step.decoded;
+  accepted_ = 0;
 }
 
 bool DecoderLoop::Step() {
@@ -154,6 +197,7 @@ bool DecoderLoop::Step() {
   const StepPlan& plan = scheduler_.Plan(admission_.ChunkWithin(options_.decode_stall_max, most),
                                          admission_.ChunkWithin(options_.prompt_stall_max, most));
   OnAdmitted(plan, start);
+  GiveDrafts(plan);
   const std::span<const float> logits = Compute(plan);
   const base::TimePoint now = clock_.Now();
   Report(plan, now - start);
@@ -161,9 +205,13 @@ bool DecoderLoop::Step() {
   std::size_t row = 0;
   for (std::size_t i = 0; i < plan.items.size(); ++i) {
     // By the slice, not the sequence: a choice that fails takes the others of its generation along.
-    const auto own = slices_[i].no_logits ? std::span<const float>() : logits.subspan(row++ * vocabulary_, vocabulary_);
-    Advance(plan.items[i], own, now);
+    const std::size_t rows = slices_[i].no_logits ? 0 : slices_[i].all_logits ? slices_[i].tokens.size() : 1;
+    Advance(plan.items[i], logits.subspan(row * vocabulary_, rows * vocabulary_), now);
+    row += rows;
   }
+  decoder_metrics_.accepted_tokens.Increment(accepted_);
+  decoder_metrics_.decode_tokens.Increment(accepted_);
+  admission_.OnAccepted(decoded_, accepted_);
   DropEnded();
   PublishGauges();
   return true;
@@ -176,14 +224,14 @@ void DecoderLoop::PublishGauges() {
   decoder_metrics_.kv_pages_cached.Set(stats.kv_pages_cached);
 }
 
-void DecoderLoop::Advance(const StepItem& item, std::span<const float> row, base::TimePoint now) {
+void DecoderLoop::Advance(const StepItem& item, std::span<const float> rows, base::TimePoint now) {
   Choice& choice = AsChoice(*item.sequence);
   Generation& generation = choice.generation;
   // Ended by another choice in this very step.
   if (choice.finish.has_value()) return;
   choice.computed += item.tokens;
-  generation.computed_tokens += item.tokens;
-  if (row.empty()) {
+  generation.computed_tokens += item.tokens + choice.draft.size();
+  if (rows.empty()) {
     pages_.Publish(choice);
     return;
   }
@@ -192,10 +240,10 @@ void DecoderLoop::Advance(const StepItem& item, std::span<const float> row, base
   if (choice.slots > 1) {
     Fork(generation);
     for (std::size_t i = 0; i < generation.choices.size() && drawn.has_value(); ++i) {
-      drawn = Draw(*generation.choices[i], row, now);
+      drawn = Draw(*generation.choices[i], rows, now);
     }
   } else {
-    drawn = Draw(choice, row, now);
+    drawn = DrawEach(choice, rows, now);
   }
   if (!drawn.has_value()) {
     End(generation, std::move(drawn), now);
@@ -221,6 +269,26 @@ void DecoderLoop::Fork(Generation& generation) {
     scheduler_.AddRunning(*made);
     generation.choices.push_back(std::move(made));
   }
+}
+
+// The next token, and those after it for as long as the draft had them: their keys and values are computed.
+base::Status DecoderLoop::DrawEach(Choice& choice, std::span<const float> rows, base::TimePoint now) {
+  std::uint32_t verified = 0;
+  std::uint32_t accepted = 0;
+  base::Status drawn = Draw(choice, rows.first(vocabulary_), now);
+  while (drawn.has_value() && accepted < choice.draft.size() && !choice.finish.has_value() &&
+         !choice.generation.cancelled()) {
+    ++verified;
+    if (choice.tokens.back() != choice.draft[accepted]) break;
+    ++accepted;
+    ++choice.computed;
+    drawn = Draw(choice, rows.subspan(std::size_t{accepted} * vocabulary_, vocabulary_), now);
+  }
+  if (choice.draft.empty()) return drawn;
+  choice.drafter->OnVerified(verified, accepted);
+  accepted_ += accepted;
+  pages_.DropDraft(choice);
+  return drawn;
 }
 
 base::Status DecoderLoop::Draw(Choice& choice, std::span<const float> row, base::TimePoint now) {

@@ -2,6 +2,10 @@
 // token for each sequence that is ready for one, and tells the sinks. One Step is one forward pass. Everything that
 // changes is owned here and touched by one thread, so a test may call Step itself.
 //
+// A sequence that repeats itself goes into the step with a draft of its next tokens (drafter.h). Each token is drawn as
+// ever, from the logits after the tokens before it; while it is the one that the draft has there, the next one's logits
+// are there too, and it is drawn in the same step. So drafts change when tokens come, and never which.
+//
 // A generation that fails, is cancelled or runs out of time ends between two steps, and its pages go back; the others
 // do not notice. Nobody's tokens depend on who else is in the batch.
 
@@ -21,6 +25,7 @@
 #include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "engine/sequence_pages.h"
+#include "engine/speculation_options.h"
 #include "model/decoder.h"
 
 namespace loquat::engine {
@@ -36,6 +41,7 @@ struct LoopOptions {
   SchedulerOptions scheduler;
   base::Duration decode_stall_max = std::chrono::milliseconds(100);   // How long prompts may hold up a stream's token,
   base::Duration prompt_stall_max = std::chrono::milliseconds(1000);  // and a cancel, or who comes, while none waits.
+  SpeculationOptions speculation;
 };
 
 class DecoderLoop {
@@ -58,10 +64,13 @@ class DecoderLoop {
  private:
   void Sweep(base::TimePoint now);
   void OnAdmitted(const StepPlan& plan, base::TimePoint now);
+  void ReserveFor(Choice& choice);
+  void GiveDrafts(const StepPlan& plan);
   std::span<const float> Compute(const StepPlan& plan);
   void Report(const StepPlan& plan, base::Duration took);
-  void Advance(const StepItem& item, std::span<const float> row, base::TimePoint now);
+  void Advance(const StepItem& item, std::span<const float> rows, base::TimePoint now);
   void Fork(Generation& generation);
+  base::Status DrawEach(Choice& choice, std::span<const float> rows, base::TimePoint now);
   base::Status Draw(Choice& choice, std::span<const float> row, base::TimePoint now);
   void FinishChoice(Choice& choice);
   void End(Generation& generation, base::Status status, base::TimePoint now);
@@ -88,6 +97,9 @@ class DecoderLoop {
   // Scratch of a step.
   std::vector<model::DecoderSlice> slices_;
   std::vector<std::vector<std::byte*>> page_tables_;
+  std::vector<TokenId> draft_runs_;  // The slices of sequences with drafts: last token and draft, end to end.
+  std::uint32_t decoded_ = 0;        // Sequences that got their next token,
+  std::uint32_t accepted_ = 0;       // and tokens of drafts besides.
   std::vector<TokenLogprob> logprobs_;
 };
 

@@ -80,6 +80,14 @@ DecoderMetrics::DecoderMetrics(observe::Registry& registry, const std::string& m
                             .AddCounterFamily("loquat_engine_prefix_hit_tokens_total",
                                               "Prompt tokens whose keys and values were cached.", {"model"})
                             .With({model})),
+      drafted_tokens(registry
+                         .AddCounterFamily("loquat_engine_drafted_tokens_total",
+                                           "Tokens of drafts that were computed beside the next one.", {"model"})
+                         .With({model})),
+      accepted_tokens(registry
+                          .AddCounterFamily("loquat_engine_accepted_tokens_total",
+                                            "Tokens of drafts that became tokens of answers.", {"model"})
+                          .With({model})),
       preemptions(registry
                       .AddCounterFamily("loquat_engine_preemptions_total",
                                         "Sequences that gave up their pages to be computed again.", {"model"})

@@ -57,6 +57,8 @@ struct DecoderMetrics {
   observe::Counter& prefill_tokens;
   observe::Counter& decode_tokens;
   observe::Counter& prefix_hit_tokens;
+  observe::Counter& drafted_tokens;
+  observe::Counter& accepted_tokens;
   observe::Counter& preemptions;
   observe::Gauge& running;
   observe::Histogram& first_token_seconds;

@@ -1,7 +1,8 @@
 // A decoder model for tests whose logits are a hash of the token history, read back through the pages: a page that is
 // shared, copied, evicted or addressed wrongly changes what comes out, and is counted as a fault. Deterministic; each
-// token of one history gives the same logits whatever the batch. Immutable but for its counters and the switches that
-// tests throw.
+// token of one history gives the same logits whatever the batch. With a habit it mostly goes by the last two
+// tokens, so that its answers run in circles as those of small models do; the rest of the history still shows in the
+// logits. Immutable but for its counters and the switches that tests throw.
 
 #pragma once
 
@@ -55,6 +56,7 @@ class FakeDecoder final : public model::DecoderModel {
       Write(slice);
     }
     for (const model::DecoderSlice& slice : slices) Read(slice, own.logits);
+    if (after_step) after_step(tokens);
     if (tokens == 0 || tokens > own.tokens_max) faults.fetch_add(1);
     tokens_computed.fetch_add(tokens);
     steps.fetch_add(1);
@@ -62,8 +64,10 @@ class FakeDecoder final : public model::DecoderModel {
   }
 
   mutable std::atomic<std::uint64_t> faults{0}, tokens_computed{0}, steps{0};
-  std::function<void()> before_step;  // On the engine's thread.
-  base::Status weights;               // What CheckWeights says.
+  std::function<void()> before_step;                   // On the engine's thread,
+  std::function<void(std::size_t tokens)> after_step;  // as is this.
+  base::Status weights;                                // What CheckWeights says.
+  float habit = 0;  // How much the last two tokens decide; the rest of the history gives every logit up to 4.
 
  private:
   struct FakeWorkspace final : Workspace {
@@ -80,7 +84,8 @@ class FakeDecoder final : public model::DecoderModel {
   }
 
   void Write(const model::DecoderSlice& slice) const {
-    if (slice.tokens.empty() || slice.pages.size() * model::kKvPageTokens < slice.position + slice.tokens.size()) {
+    const std::size_t end = slice.position + slice.tokens.size();
+    if (slice.tokens.empty() || slice.pages.size() * model::kKvPageTokens < end || end > config_.context) {
       faults.fetch_add(1);
       return;
     }
@@ -93,17 +98,28 @@ class FakeDecoder final : public model::DecoderModel {
   void Read(const model::DecoderSlice& slice, std::vector<float>& logits) const {
     if (slice.no_logits) return;
     std::uint64_t hash = 0;
+    std::uint64_t last = 0;
     bool poisoned = false;
-    for (std::size_t i = 0; i < slice.position + slice.tokens.size(); ++i) {
+    const std::size_t end = slice.position + slice.tokens.size();
+    const std::size_t first_row = slice.all_logits ? slice.position : end - 1;
+    for (std::size_t i = 0; i < end; ++i) {
       Cell cell{};
       std::memcpy(&cell, Place(slice, i), sizeof cell);
       if (cell.position != i) faults.fetch_add(1);
       poisoned |= cell.token == kPoisonToken;
-      hash = base::HashCombine(hash, static_cast<std::uint64_t>(cell.token));
+      const auto token = static_cast<std::uint64_t>(cell.token);
+      hash = base::HashCombine(hash, token);
+      if (i >= first_row) AddRow(hash, base::HashCombine(last, token), poisoned, logits);
+      last = token;
     }
-    base::Random random(hash);
+  }
+
+  void AddRow(std::uint64_t history, std::uint64_t last_two, bool poisoned, std::vector<float>& logits) const {
+    base::Random random(history);
+    base::Random usual(last_two);
     for (std::uint32_t id = 0; id < config_.vocabulary; ++id) {
-      const float logit = random.Float() * 4 - (id == kFakeEos ? 2.0F : 0.0F) - (id == kPoisonToken ? 100.0F : 0.0F);
+      float logit = random.Float() * 4 - (id == kFakeEos ? 2.0F : 0.0F) - (id == kPoisonToken ? 100.0F : 0.0F);
+      if (id != kPoisonToken) logit += habit * usual.Float();
       logits.push_back(poisoned ? std::numeric_limits<float>::quiet_NaN() : logit);
     }
   }

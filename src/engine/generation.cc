@@ -74,6 +74,10 @@ Choice::Choice(Generation& owner, const TokenTextMaker& texts, std::uint32_t num
   tokens = owner.request.prompt;
 }
 
+std::uint32_t Choice::tokens_left() const {
+  return generation.request.tokens_max - generated();
+}
+
 base::Result<std::unique_ptr<Generation>> Generation::Create(const base::CallContext& call, GenerateRequest asked,
                                                              std::shared_ptr<GenerationSink> sink,
                                                              const GenerateLimits& limits, const TokenTextMaker& texts,

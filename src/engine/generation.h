@@ -12,6 +12,7 @@
 
 #include "base/call_context.h"
 #include "engine/admission.h"
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
 #include "engine/sequence.h"
@@ -38,10 +39,12 @@ struct Choice : Sequence {
   Generation& generation;
   std::unique_ptr<TokenText> text;
   StopMatcher stop;
+  std::optional<Drafter> drafter;  // None: not started, or drafts are off.
   std::optional<Finish> finish;
   base::TimePoint last_token_at;
 
   std::uint32_t generated() const { return length() - prompt_tokens; }
+  std::uint32_t tokens_left() const;  // That the answer may still have.
 };
 
 struct Generation {

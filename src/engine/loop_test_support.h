@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -26,6 +27,7 @@ struct RecordingSink final : GenerationSink {
     logprobs.insert(logprobs.end(), delta.logprobs.begin(), delta.logprobs.end());
     if (delta.finish.has_value()) finishes[delta.choice] = *delta.finish;
     ++deltas;
+    if (on_delta) on_delta();
     return static_cast<std::size_t>(deltas) < gone_after;
   }
   void OnEnd(const GenerationEnd& given) override {
@@ -43,6 +45,7 @@ struct RecordingSink final : GenerationSink {
   int deltas = 0;
   int ends = 0;
   std::size_t gone_after = SIZE_MAX;  // The client disconnects at this delta.
+  std::function<void()> on_delta;
 };
 
 struct Submitted {
@@ -58,6 +61,8 @@ class LoopUnderTest {
     std::uint32_t context = 16384;
     LoopOptions loop;
     AdmissionOptions admission;
+    bool drafts = false;                                        // Most tests count steps, which drafts would change.
+    float habit = 0;                                            // The model's.
     base::Duration step_fixed = std::chrono::milliseconds(1);   // What a step takes on the manual clock, and
     base::Duration step_token = std::chrono::microseconds(10);  // more for each token.
   };
@@ -68,8 +73,9 @@ class LoopUnderTest {
         admission_(options.admission, clock_),
         metrics_(registry_, "fake"),
         decoder_metrics_(registry_, "fake"),
-        loop_(Parts(), options.loop, admission_, metrics_, decoder_metrics_, clock_) {
+        loop_(Parts(), LoopOptionsOf(options), admission_, metrics_, decoder_metrics_, clock_) {
     model_->before_step = [this] { clock_.Advance(options_.step_fixed); };
+    model_->habit = options.habit;
   }
   LoopUnderTest() : LoopUnderTest(Options{}) {}
   ~LoopUnderTest() {
@@ -116,8 +122,16 @@ class LoopUnderTest {
   Admission& admission() { return admission_; }
   DecoderLoop& loop() { return loop_; }
   std::string metrics() const { return registry_.Text(); }
+  std::uint64_t drafted() const { return decoder_metrics_.drafted_tokens.value(); }
+  std::uint64_t accepted() const { return decoder_metrics_.accepted_tokens.value(); }
+  std::uint64_t preemptions() const { return decoder_metrics_.preemptions.value(); }
 
  private:
+  static LoopOptions LoopOptionsOf(const Options& options) {
+    LoopOptions loop = options.loop;
+    if (!options.drafts) loop.speculation.mode = SpeculationMode::kOff;
+    return loop;
+  }
   DecoderParts Parts() {
     return {
         .model = model_,

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "engine/logit_scan.h"
 #include "engine/philox.h"
 
 namespace loquat::engine {
@@ -15,10 +16,6 @@ constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
 bool Likelier(const Candidate& a, const Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-}
-
-TokenId ArgMax(std::span<const float> logits) {
-  return static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
 bool NeedsAdjusting(const SamplingOptions& options) {
@@ -88,16 +85,15 @@ std::span<const float> Sampler::Adjust(const SamplingOptions& options, const Sam
 base::Status Sampler::Prepare(const SamplingOptions& options, const SampleInput& input,
                               std::span<const float>& logits) {
   LOQUAT_CHECK(input.logits.size() == adjusted_.size(), "one logit a token of the vocabulary");
-  bool any = false;
-  for (const float logit : input.logits) {
-    if (std::isnan(logit) || logit == std::numeric_limits<float>::infinity()) {
-      return base::Internal("the model gave logits that are not numbers; check its file with: loquat model verify");
-    }
-    any |= logit > kForbidden;
+  const LogitScan scan = ScanLogits(input.logits);
+  if (!scan.sound) {
+    return base::Internal("the model gave logits that are not numbers; check its file with: loquat model verify");
   }
-  if (!any) return base::Internal("the model gave no finite logit; check its file with: loquat model verify");
+  if (scan.greatest == kForbidden) {
+    return base::Internal("the model gave no finite logit; check its file with: loquat model verify");
+  }
   logits = Adjust(options, input);
-  if (std::all_of(logits.begin(), logits.end(), [](float logit) { return logit == kForbidden; })) {
+  if (logits.data() != input.logits.data() && ScanLogits(logits).greatest == kForbidden) {
     return base::FailedPrecondition("logit_bias and no_repeat_ngram_size together forbid every token");
   }
   return {};
@@ -200,7 +196,7 @@ base::Result<TokenId> Sampler::Sample(const SamplingOptions& options, const Samp
   if (options.greedy()) {
     std::span<const float> logits;
     LOQUAT_TRY(Prepare(options, input, logits));
-    return ArgMax(logits);
+    return static_cast<TokenId>(ArgMax(logits));
   }
   LOQUAT_ASSIGN(const std::span<const Candidate> candidates, Distribution(options, input));
   // The inverse of the cumulative distribution, in the order of the candidates.
@@ -218,7 +214,7 @@ base::Result<TokenId> Sampler::Sample(const SamplingOptions& options, const Samp
 
 void Sampler::Logprobs(std::span<const float> logits, TokenId token, std::uint32_t top,
                        std::vector<TokenLogprob>& out) {
-  const float max = *std::max_element(logits.begin(), logits.end());
+  const float max = ScanLogits(logits).greatest;
   const double total = LogSumExp(logits, max);
   const auto add = [&](std::size_t id) {
     out.push_back({static_cast<TokenId>(id), static_cast<float>(static_cast<double>(logits[id]) - total)});

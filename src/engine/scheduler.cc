@@ -166,6 +166,8 @@ void Scheduler::ShareTokens(std::uint32_t beside, std::uint32_t alone) {
   ShareFairly(interactive, batch.empty() ? budget : budget - owed);
   for (const StepItem* item : interactive) budget -= item->tokens;
   ShareFairly(batch, budget);
+  for (const StepItem* item : batch) budget -= item->tokens;
+  plan_.spare = budget;
 }
 
 void Scheduler::Preempt(Sequence& victim) {

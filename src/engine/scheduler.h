@@ -7,6 +7,7 @@
 //   decodes, prompts get at most the caller's prefill budget.
 // - Of the prefill budget the oldest prompt is sure of half, so that prompts finish in turn; the others share the rest
 //   evenly, and what the short ones leave of their shares goes on to the long ones.
+// - Drafts come last: they get of the same budget what no prompt wants.
 // - Two lanes. Interactive goes first, but the batch lane is owed one admission in kBatchAdmissionEvery and
 //   1/kBatchPrefillShare of the prefill budget. It never holds more than batch_sequences_max sequences.
 // - When pages run short, the lowest rank gives up its own and is computed again later (its tokens are kept). Rank is
@@ -47,6 +48,7 @@ struct StepPlan {
   std::vector<Sequence*> admitted;   // Left the queue for this step; their computed prefix came from the cache.
   std::vector<Sequence*> preempted;  // Back in the queue. May be among the admitted as well.
   std::uint32_t recomputed = 0;      // Tokens that the preempted had computed.
+  std::uint32_t spare = 0;           // Tokens that the limits leave when everybody has theirs: room for drafts.
 };
 
 class Scheduler {

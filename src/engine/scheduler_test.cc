@@ -93,6 +93,61 @@ TEST_F(SchedulerTest, DecodesEveryStreamInEveryStepWhileALongPromptIsComputed) {
   EXPECT_EQ(steps, 8192U / 64);
 }
 
+TEST_F(SchedulerTest, DraftsGetWhatNoPromptWants) {
+  Sequence& stream = Add(4);
+  EXPECT_EQ(Step().spare, 508U);
+  EXPECT_EQ(Step().spare, 511U) << "one decodes";
+  EXPECT_EQ(Step(40).spare, 40U) << "bounded as prompts are";
+  Sequence& prompt = Add(100);
+  EXPECT_EQ(Step(64).spare, 0U);
+  EXPECT_EQ(Step(64).spare, 28U);
+  EXPECT_TRUE(Answered(prompt));
+  Finish(stream);
+  Finish(prompt);
+  Add(20, kBatch);
+  EXPECT_EQ(Step().spare, 492U);
+}
+
+TEST_F(SchedulerTest, ADraftTakesFreePagesAloneAndGivesThemBack) {
+  Make({}, 4);
+  Sequence& sequence = Add(kPageTokens - 2);
+  Step();
+  ASSERT_EQ(sequence.length(), kPageTokens - 1);
+  const auto draft = [&](std::size_t tokens) {
+    sequence.draft.assign(tokens, 7);
+    sequence_pages_->ReserveDraft(sequence);
+    return sequence.draft.size();
+  };
+  scheduler_->Plan(0);
+  EXPECT_EQ(draft(1), 1U);
+  EXPECT_EQ(kv_->in_use(), 1U) << "the page has room";
+  EXPECT_EQ(draft(40), 40U);
+  EXPECT_EQ(kv_->in_use(), 3U);
+  sequence_pages_->DropDraft(sequence);
+  EXPECT_TRUE(sequence.draft.empty());
+  EXPECT_EQ(kv_->in_use(), 1U);
+  EXPECT_EQ(draft(1000), 3 * kPageTokens + 1) << "cut to what there is";
+  EXPECT_EQ(kv_->free(), 0U);
+  // Thirty of them were accepted: they lie in the first two pages.
+  sequence.computed = kPageTokens - 1 + 30;
+  sequence.tokens.resize(sequence.computed + 1, 7);
+  sequence_pages_->DropDraft(sequence);
+  EXPECT_EQ(kv_->in_use(), 2U);
+  sequence_pages_->Publish(sequence);
+  EXPECT_EQ(index_->size(), 1U);
+  Finish(sequence);
+
+  // What is cached does not make way for a draft.
+  Sequence& other = Add(2 * kPageTokens - 1);
+  Step();
+  scheduler_->Plan(0);
+  ASSERT_EQ(kv_->free(), 0U);
+  ASSERT_GT(kv_->idle(), 0U);
+  other.draft.assign(10, 7);
+  sequence_pages_->ReserveDraft(other);
+  EXPECT_TRUE(other.draft.empty());
+}
+
 TEST_F(SchedulerTest, AShortPromptOvertakesALongOne) {
   Sequence& first = Add(8192);
   Step();

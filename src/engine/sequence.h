@@ -23,6 +23,7 @@ struct Sequence {
 
   std::vector<TokenId> tokens;  // Prompt and answer.
   std::uint32_t computed = 0;   // Leading tokens whose keys and values are in the pages.
+  std::vector<TokenId> draft;   // A guess at what follows `tokens`, for the step that is computed; empty between steps.
   std::uint32_t slots = 1;      // Sequences that it counts for: a prompt that several choices wait for stands for all.
 
   std::vector<PageId> pages;                      // [page]: held; the last may be part filled.

@@ -18,10 +18,7 @@ void SequencePages::CatchUp(Sequence& sequence) {
   // A part-filled page that is its own is worth more than looking again.
   if (sequence.computed != sequence.indexed || sequence.pending() <= kPageTokens) return;
   // Pages reserved ahead of what is computed are its own and go first.
-  while (sequence.pages.size() > PagesFor(sequence.computed)) {
-    pages_.Drop(sequence.pages.back());
-    sequence.pages.pop_back();
-  }
+  DropAhead(sequence);
   const auto wanted = std::span<const TokenId>(sequence.tokens).subspan(sequence.computed, sequence.pending() - 1);
   const PrefixIndex::Found found =
       index_.Find(sequence.node, wanted.first(wanted.size() / kPageTokens * kPageTokens), sequence.pages);
@@ -35,6 +32,13 @@ void SequencePages::CatchUp(Sequence& sequence) {
   sequence.computed += whole;
   sequence.indexed += whole;
   if (sequence.preemptions == 0) sequence.reused += whole;
+}
+
+void SequencePages::DropAhead(Sequence& sequence) {
+  while (sequence.pages.size() > PagesFor(sequence.computed)) {
+    pages_.Drop(sequence.pages.back());
+    sequence.pages.pop_back();
+  }
 }
 
 bool SequencePages::MakeRoom(std::uint32_t wanted) {
@@ -61,6 +65,19 @@ bool SequencePages::Reserve(Sequence& sequence, std::uint32_t tokens) {
   }
   for (std::uint32_t i = 0; i < more; ++i) sequence.pages.push_back(*pages_.Allocate());
   return true;
+}
+
+void SequencePages::ReserveDraft(Sequence& sequence) {
+  const std::uint64_t length = sequence.length();
+  const std::uint32_t needed = PagesFor(length + sequence.draft.size());
+  while (sequence.pages.size() < needed && pages_.free() > 0) sequence.pages.push_back(*pages_.Allocate());
+  const std::uint64_t room = std::uint64_t{sequence.pages.size()} * kPageTokens - length;
+  if (sequence.draft.size() > room) sequence.draft.resize(room);
+}
+
+void SequencePages::DropDraft(Sequence& sequence) {
+  sequence.draft.clear();
+  DropAhead(sequence);
 }
 
 void SequencePages::Publish(Sequence& sequence) {

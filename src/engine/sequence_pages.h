@@ -30,6 +30,11 @@ class SequencePages {
   // Room to compute the next `tokens` pending ones, in pages that nobody else sees. Pages that only the index holds
   // make way. False: there are too few, and the sequence keeps what it has.
   bool Reserve(Sequence& sequence, std::uint32_t tokens);
+  // Room for the sequence's draft as well, in free pages alone: nothing makes way for a guess, and the draft is cut to
+  // what there is. REQUIRES: Reserve gave room for all that is pending, and nobody else reserves before the step.
+  void ReserveDraft(Sequence& sequence);
+  // After the step: gives back the pages that hold nothing but tokens of the draft which were not accepted.
+  void DropDraft(Sequence& sequence);
   // After a step: shows the index what pages are whole now.
   void Publish(Sequence& sequence);
   // Gives `to`, which has none, all that `from` has computed; both share every page.
@@ -44,6 +49,8 @@ class SequencePages {
 
  private:
   bool MakeRoom(std::uint32_t wanted);
+  // Gives back the pages past the last computed token.
+  void DropAhead(Sequence& sequence);
 
   KvPages& pages_;
   PrefixIndex& index_;
