@@ -6,8 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "app/benchmark_series.h"
 #include "app/command_line.h"
 #include "app/commands.h"
+#include "app/machine_memory.h"
 #include "app/model_benchmark.h"
 #include "base/json_writer.h"
 
@@ -17,19 +19,6 @@ namespace {
 constexpr std::uint32_t kTokensMax = 1U << 20;
 constexpr std::uint32_t kSequencesMax = 512;
 constexpr std::uint32_t kRoundsMax = 1000;
-
-void WriteSeries(base::JsonWriter& json, std::string_view name, const std::vector<double>& values) {
-  if (values.empty()) return;
-  json.Key(name);
-  json.BeginObject();
-  json.Key("median");
-  json.Fixed(Median(values), 3);
-  json.Key("rounds");
-  json.BeginArray();
-  for (const double value : values) json.Fixed(value, 3);
-  json.EndArray();
-  json.EndObject();
-}
 
 void PrintJson(const ModelBenchmarkPlan& plan, const ModelBenchmarkResult& result) {
   std::string out;
@@ -41,23 +30,28 @@ void PrintJson(const ModelBenchmarkPlan& plan, const ModelBenchmarkResult& resul
   json.String(result.isa);
   json.Key("threads");
   json.Uint(result.threads);
-  json.Key("prompt");
-  json.Uint(plan.prompt);
+  if (plan.lengths.empty()) {
+    json.Key("prompt");
+    json.Uint(plan.prompt);
+    json.Key("sequences");
+    json.Uint(plan.sequences);
+  } else {
+    json.Key("lengths");
+    json.BeginArray();
+    for (const std::uint32_t length : plan.lengths) json.Uint(length);
+    json.EndArray();
+  }
   json.Key("generated");
   json.Uint(result.encoder ? 0 : plan.generated);
-  json.Key("sequences");
-  json.Uint(plan.sequences);
   WriteSeries(json, "prefill_tokens_per_second", result.prefill_tokens_per_second);
   WriteSeries(json, "decode_tokens_per_second", result.decode_tokens_per_second);
   WriteSeries(json, "texts_per_second", result.texts_per_second);
+  if (const auto peak = PeakMemory()) {
+    json.Key("peak_rss_bytes");
+    json.Uint(*peak);
+  }
   json.EndObject();
   fmt::print("{}\n", out);
-}
-
-void PrintSeries(std::string_view what, std::string_view unit, const std::vector<double>& values) {
-  if (values.empty()) return;
-  const auto [least, most] = std::ranges::minmax_element(values);
-  fmt::print("{:<24} {:10.1f} {} (rounds {:.1f} to {:.1f})\n", what, Median(values), unit, *least, *most);
 }
 
 void PrintText(const ModelBenchmarkPlan& plan, const ModelBenchmarkResult& result) {
@@ -65,7 +59,10 @@ void PrintText(const ModelBenchmarkPlan& plan, const ModelBenchmarkResult& resul
   PrintSeries(fmt::format("prompt of {}", plan.prompt), "tokens/s", result.prefill_tokens_per_second);
   PrintSeries(fmt::format("{} tokens x {}", plan.generated, plan.sequences), "tokens/s",
               result.decode_tokens_per_second);
-  PrintSeries(fmt::format("{} texts of {} tokens", plan.sequences, plan.prompt), "texts/s", result.texts_per_second);
+  PrintSeries(plan.lengths.empty() ? fmt::format("{} texts of {} tokens", plan.sequences, plan.prompt)
+                                   : fmt::format("{} texts", plan.lengths.size()),
+              "texts/s", result.texts_per_second);
+  if (const auto peak = PeakMemory()) fmt::print("{:<24} {:10.1f} MiB\n", "most memory", *peak / double{1 << 20});
 }
 
 }  // namespace
@@ -73,11 +70,12 @@ void PrintText(const ModelBenchmarkPlan& plan, const ModelBenchmarkResult& resul
 int BenchModel(const BenchModelArguments& arguments) {
   const bool sound = arguments.prompt >= 1 && arguments.prompt <= kTokensMax && arguments.generated <= kTokensMax &&
                      arguments.sequences >= 1 && arguments.sequences <= kSequencesMax && arguments.rounds >= 1 &&
-                     arguments.rounds <= kRoundsMax;
+                     arguments.rounds <= kRoundsMax && arguments.lengths.size() <= kSequencesMax &&
+                     std::ranges::all_of(arguments.lengths, [](std::uint32_t n) { return n >= 1 && n <= kTokensMax; });
   if (!sound) {
-    Fail(base::InvalidArgument(
-        fmt::format("--prompt is 1 to {}, --generate 0 to {}, --sequences 1 to {}, --rounds 1 to {}", kTokensMax,
-                    kTokensMax, kSequencesMax, kRoundsMax)));
+    Fail(base::InvalidArgument(fmt::format(
+        "--prompt is 1 to {}, --generate 0 to {}, --sequences 1 to {}, --rounds 1 to {}, --lengths up to {} of 1 to {}",
+        kTokensMax, kTokensMax, kSequencesMax, kRoundsMax, kSequencesMax, kTokensMax)));
     return kExitUsage;
   }
   const char* const forced = std::getenv("LOQUAT_FORCE_ISA");
@@ -85,6 +83,7 @@ int BenchModel(const BenchModelArguments& arguments) {
                                 .prompt = arguments.prompt,
                                 .generated = arguments.generated,
                                 .sequences = arguments.sequences,
+                                .lengths = arguments.lengths,
                                 .rounds = arguments.rounds,
                                 .threads = arguments.threads,
                                 .int8 = arguments.int8,

@@ -26,6 +26,7 @@ struct Cli {
   CompareArguments compare;
   BenchServerArguments bench_server;
   BenchModelArguments bench_model;
+  BenchMachineArguments bench_machine;
   int exit_code = kExitOk;
 
   Cli();
@@ -187,6 +188,8 @@ void Cli::AddQuantize(CLI::App& model) {
   command->add_option("before", compare.before, "The model to measure by: .gguf file or folder")->required();
   command->add_option("after", compare.after, "The model to judge")->required();
   command->add_option("--text", compare.text, "Text file")->required();
+  command->add_option("--kv-type", compare.kv_type, "What the second model keeps keys and values as (models[].kv_type)")
+      ->check(CLI::IsMember({"f16", "bf16", "int8"}));
   command->add_option("--threads", compare.threads, "0: one a core");
   command->add_flag("--json", compare.json, "The result as JSON");
   command->callback([this] { exit_code = ModelCompare(compare); });
@@ -214,11 +217,21 @@ void Cli::AddBench() {
   command->add_option("--generate", bench_model.generated, "Tokens of each sequence")->capture_default_str();
   command->add_option("--sequences", bench_model.sequences, "Generated side by side, or texts of one batch")
       ->capture_default_str();
+  command->add_option("--lengths", bench_model.lengths, "Tokens of each text of an encoder's batch: 8,17,32")
+      ->delimiter(',');
   command->add_option("--rounds", bench_model.rounds, "Measurements; the median is shown")->capture_default_str();
   command->add_option("--threads", bench_model.threads, "0: one a core");
   command->add_flag("--int8", bench_model.int8, "Round an encoder's linear layers (models[].round_to_int8)");
   command->add_flag("--json", bench_model.json, "The result as JSON");
   command->callback([this] { exit_code = BenchModel(bench_model); });
+
+  command = bench->add_subcommand("machine", "Reading of memory and arithmetic of this machine, at most");
+  command->add_option("--buffer", bench_machine.buffer_mib, "MiB to read, far more than the caches hold")
+      ->capture_default_str();
+  command->add_option("--rounds", bench_machine.rounds, "Measurements; the median is shown")->capture_default_str();
+  command->add_option("--threads", bench_machine.threads, "0: one a core");
+  command->add_flag("--json", bench_machine.json, "The result as JSON");
+  command->callback([this] { exit_code = BenchMachine(bench_machine); });
 }
 
 }  // namespace

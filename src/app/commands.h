@@ -109,6 +109,7 @@ int ModelQuantize(const QuantizeArguments& arguments);
 struct CompareArguments {
   std::string before, after;  // Models.
   std::string text;           // File.
+  std::string kv_type;        // Of the second model's keys and values: a name of models[].kv_type; empty: f16.
   std::uint32_t threads = 0;
   bool json = false;
 };
@@ -133,9 +134,20 @@ struct BenchModelArguments {
   std::uint32_t sequences = 1;   // Side by side; texts of one batch.
   std::uint32_t rounds = 5;
   std::uint32_t threads = 0;
+  std::vector<std::uint32_t>
+      lengths;        // Tokens of each text of an encoder's batch, instead of `prompt` and `sequences`.
   bool int8 = false;  // models[].round_to_int8
   bool json = false;
 };
 int BenchModel(const BenchModelArguments& arguments);
+
+struct BenchMachineArguments {
+  std::uint32_t buffer_mib = 512;  // To read: far more than the caches hold.
+  std::uint32_t rounds = 5;
+  std::uint32_t threads = 0;  // Zero: one a core.
+  bool json = false;
+};
+// How fast this machine reads memory and multiplies, at most.
+int BenchMachine(const BenchMachineArguments& arguments);
 
 }  // namespace loquat::app

@@ -250,6 +250,19 @@ TEST_F(CommandsTest, BenchServerMeasuresAServerThatAnswers) {
   EXPECT_THAT(json.out, AllOf(HasSubstr("\"errors\":0"), HasSubstr("\"statuses\":{\"200\":")));
 }
 
+TEST_F(CommandsTest, BenchMachineSaysWhatItReached) {
+  const Outcome text = Capture([] { return BenchMachine({.buffer_mib = 8, .rounds = 1, .threads = 1}); });
+  EXPECT_EQ(text.exit_code, kExitOk) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("1 threads"), HasSubstr("reading 8 MiB"), HasSubstr("GFLOP/s")));
+  const Outcome json = Capture([] { return BenchMachine({.buffer_mib = 8, .rounds = 1, .threads = 1, .json = true}); });
+  EXPECT_TRUE(IsJson(json.out)) << json.out;
+  EXPECT_THAT(json.out, AllOf(HasSubstr("\"read_gb_per_second\""), HasSubstr("\"f32_gflop_per_second\"")));
+  const Outcome refused = Capture([] { return BenchMachine({.rounds = 0}); });
+  EXPECT_EQ(refused.exit_code, kExitUsage);
+  EXPECT_THAT(refused.err, HasSubstr("--rounds is 1 to 1000"));
+  EXPECT_EQ(Capture([] { return BenchMachine({.buffer_mib = 1}); }).exit_code, kExitUsage);
+}
+
 TEST_F(CommandsTest, BenchServerFailsWhereTheServerDoes) {
   net::TestServer server([](net::HttpExchange& exchange) -> net::asio::awaitable<void> {
     exchange.Respond(503, {}, "");

@@ -19,8 +19,14 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{1};  // What takes less shows no progress.
 
-model::ComparedModel Compared(model::ModelFiles& files) {
-  return {.path = files.path, .config = files.config, .weights = std::move(files.weights)};
+model::ComparedModel Compared(model::ModelFiles& files, model::KvType kv_type = model::KvType::kF16) {
+  return {.path = files.path, .config = files.config, .weights = std::move(files.weights), .kv_type = kv_type};
+}
+
+// REQUIRES: a name of models[].kv_type, or none.
+model::KvType KvTypeOf(std::string_view name) {
+  if (name == "int8") return model::KvType::kInt8;
+  return name == "bf16" ? model::KvType::kBF16 : model::KvType::kF16;
 }
 
 base::Status Compare(const CompareArguments& arguments) {
@@ -29,7 +35,8 @@ base::Status Compare(const CompareArguments& arguments) {
   LOQUAT_ASSIGN(const model::TokenWindows windows, ReadWindows(before, arguments.text));
   kernels::ThreadTeam team({.threads = arguments.threads});
   LOQUAT_ASSIGN(const model::ModelComparison comparison,
-                CompareWithProgress(Compared(before), Compared(after), windows, team, [] { return true; }));
+                CompareWithProgress(Compared(before), Compared(after, KvTypeOf(arguments.kv_type)), windows, team,
+                                    [] { return true; }));
   if (!arguments.json) {
     fmt::print("{}", model::ComparisonText(comparison));
     return {};

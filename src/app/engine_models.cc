@@ -86,7 +86,7 @@ base::Result<engine::ModelInfo> MakeInfo(const EngineModelOptions& options, mode
 std::string NoticeOf(const model::ModelFiles& files, kernels::Isa isa) {
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
   const auto foreign = [&](const model::Tensor& tensor) {
-    return tensor.order == kernels::RowOrder::kInterleaved && !tier.takes_interleaved(tensor.type);
+    return tensor.order == kernels::RowOrder::kInterleaved && !tier.panels;
   };
   if (std::ranges::none_of(files.weights->tensors(), foreign)) return {};
   return fmt::format(
@@ -141,6 +141,13 @@ void Declare(config::Section<EngineModelOptions>& section) {
       .Range(1 << 20, std::int64_t{1} << 44)
       .NeedsRestart()
       .Help("Memory for keys and values of all sequences and of what stays cached; encoders take none.");
+  using model::KvType;
+  section.Key("kv_type", &EngineModelOptions::kv_type)
+      .Names({{"f16", KvType::kF16}, {"bf16", KvType::kBF16}, {"int8", KvType::kInt8}})
+      .NeedsRestart()
+      .Help(
+          "What keys and values are kept as. int8: twice as many tokens in the same memory, each under a scale of its "
+          "own; see docs/engine.md for what it costs.");
   section.Key("threads", &EngineModelOptions::threads)
       .Range(0, kernels::kTeamThreadsMax)
       .NeedsRestart()
@@ -160,7 +167,7 @@ void Declare(config::Section<EngineModelOptions>& section) {
       .Help(
           "An encoder's linear layers in F32, F16 or BF16 are rounded to 8 bits under one scale a row when it is "
           "loaded: "
-          "two to four times as fast, see docs/weight_types.md. For machines with AVX512-VNNI.");
+          "two to four times as fast, see docs/weight_types.md. For machines with AVX2.");
   section.Key("sequences_max", &EngineModelOptions::sequences_max)
       .Range(1, 512)
       .NeedsRestart()
@@ -176,6 +183,8 @@ void Declare(config::Section<EngineModelOptions>& section) {
       .Help(
           "When a packed file's weights are held against its hashes: never, before the first answer, or at the start.");
   section.Sub("memory", &EngineModelOptions::memory).Help("How a packed file's weights are held in memory.");
+  section.Sub("speculation", &EngineModelOptions::speculation)
+      .Help("Guessing the next tokens of answers that repeat text; no answer changes by it, see docs/engine.md.");
 }
 
 bool IsUnderstandingModel(const std::string& path) {
@@ -203,13 +212,14 @@ base::Result<std::unique_ptr<engine::Engine>> EngineModels::StartDecoder(const E
   }
   LOQUAT_ASSIGN(engine::ModelInfo info, MakeInfo(options, files));
   LOQUAT_ASSIGN(auto loaded,
-                model::LoadDecoder(files.config, std::move(files.weights), isa, model::KvType::kF16, progress));
+                model::LoadDecoder(files.config, std::move(files.weights), isa, options.kv_type, progress));
   const std::shared_ptr<const model::DecoderModel> decoder = std::move(loaded);
   engine::DecoderEngineOptions engine_options;
   engine_options.kv_bytes = options.kv_bytes;
   engine_options.context = options.context;
   engine_options.queue_max = options.queue_max;
   engine_options.niceness = static_cast<int>(options.niceness);
+  engine_options.loop.speculation = options.speculation;
   engine::SchedulerOptions& scheduler = engine_options.loop.scheduler;
   scheduler.sequences_max = options.sequences_max;
   scheduler.batch_sequences_max = std::max<std::uint32_t>(1, options.sequences_max - options.sequences_max / 4);

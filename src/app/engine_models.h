@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "config/section.h"
 #include "engine/engine.h"
+#include "engine/speculation_options.h"
 #include "kernels/isa.h"
 #include "kernels/thread_team.h"
 #include "model/arch/load.h"
@@ -42,6 +43,7 @@ struct EngineModelOptions {
   std::string path;           // A GGUF file, a Hugging Face folder or a packed file.
   std::uint32_t context = 0;  // Longest sequence in tokens; zero: what the model was made for and the memory holds.
   std::size_t kv_bytes = std::size_t{512} << 20;            // Of keys and values.
+  model::KvType kv_type = model::KvType::kF16;              // What they are kept as.
   std::uint32_t threads = 0;                                // Zero: one a core.
   bool pin_threads = false;                                 // Each to a core of its own.
   bool round_to_int8 = false;                               // Encoders: linear layers, when they are loaded.
@@ -50,6 +52,7 @@ struct EngineModelOptions {
   std::uint32_t queue_max = 256;                            // Requests that wait.
   model::PackedVerify verify = model::PackedVerify::kLazy;  // Of packed files.
   ModelMemoryOptions memory;
+  engine::SpeculationOptions speculation;
 };
 void Declare(config::Section<EngineModelOptions>& section);
 

@@ -12,6 +12,7 @@ namespace loquat::app {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 1 << 20;
+constexpr std::uint64_t kKiB = 1024;  // The kernel's "kB".
 
 // The number in the line that begins with `key`: "MemAvailable:   1234 kB".
 std::optional<std::uint64_t> NumberAfter(std::string_view text, std::string_view key) {
@@ -56,12 +57,17 @@ std::optional<std::uint64_t> AvailableMemory(const MemoryFiles& files) {
     if (bytes) least = std::min(least.value_or(*bytes), *bytes);
   };
   if (const auto text = base::ReadFile(files.meminfo, kFileBytesMax); text.has_value()) {
-    constexpr std::uint64_t kKiB = 1024;
     if (const auto available = NumberAfter(*text, "MemAvailable:")) take(*available * kKiB);
   }
   take(Leaves(files.limit, files.usage, files.usage_parts, "inactive_file"));
   take(Leaves(files.old_limit, files.old_usage, files.old_usage_parts, "total_inactive_file"));
   return least;
+}
+
+std::optional<std::uint64_t> PeakMemory(const std::string& status) {
+  const auto text = base::ReadFile(status, kFileBytesMax);
+  const auto peak = text.has_value() ? NumberAfter(*text, "VmHWM:") : std::nullopt;
+  return peak ? std::optional(*peak * kKiB) : std::nullopt;
 }
 
 base::Status CheckMemory(const MemoryNeed& need, std::uint64_t taken, std::uint64_t available) {

@@ -29,6 +29,10 @@ struct MemoryFiles {
 // is less; cached files count as available in both. Nothing where the kernel does not say.
 std::optional<std::uint64_t> AvailableMemory(const MemoryFiles& files = {});
 
+// The most that this process has had in memory at once, files that it maps included; nothing where the kernel does not
+// say.
+std::optional<std::uint64_t> PeakMemory(const std::string& status = "/proc/self/status");
+
 struct MemoryNeed {
   std::uint64_t weights_bytes = 0;  // Mapped; they have to stay in memory for the model to be of use.
   std::uint64_t kv_bytes = 0;       // Of keys and values. Zero: none.

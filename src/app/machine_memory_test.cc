@@ -54,6 +54,13 @@ TEST_F(MachineMemory, ThisMachineHasSome) {
   EXPECT_GT(*AvailableMemory(), std::uint64_t{1} << 20);
 }
 
+TEST_F(MachineMemory, ThisProcessHasHadSome) {
+  ASSERT_TRUE(PeakMemory().has_value());
+  EXPECT_GT(*PeakMemory(), std::uint64_t{1} << 20);
+  EXPECT_EQ(PeakMemory(Write("status", "VmPeak:\t  99 kB\nVmHWM:\t    12 kB\nVmRSS:\t 3 kB\n")), 12u * 1024);
+  EXPECT_EQ(PeakMemory(folder_.File("none")), std::nullopt);
+}
+
 TEST_F(MachineMemory, WhatFitsExactlyIsTaken) {
   constexpr std::uint64_t kMiB = 1 << 20;
   const MemoryNeed need{.weights_bytes = 10 * kMiB, .kv_bytes = 5 * kMiB};

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "engine/logit_scan.h"
 #include "kernels/isa.h"
 #include "kernels/thread_team.h"
 #include "model/arch/load.h"
@@ -53,7 +54,9 @@ class DecoderBenchmark {
       : plan_(plan),
         decoder_(decoder),
         workspace_(decoder.NewWorkspace(std::max(kChunkTokens, plan.sequences), team)),
-        prompt_(SomeTokens(plan.prompt, decoder.config().vocabulary)) {
+        team_(team),
+        prompt_(SomeTokens(plan.prompt, decoder.config().vocabulary)),
+        last_(plan.sequences, prompt_.front()) {
     for (std::uint32_t i = 0; i < plan.sequences; ++i) {
       conversations_.emplace_back(decoder.kv_layout(), plan.prompt + plan.generated);
     }
@@ -74,15 +77,22 @@ class DecoderBenchmark {
     return plan_.prompt / SecondsSince(start);
   }
 
+  // As at temperature 0: the token of the greatest logit comes next.
   double Decode() {
     const auto start = SteadyClock::now();
     std::vector<model::DecoderSlice> slices(conversations_.size());
     for (std::uint32_t step = 0; step < plan_.generated; ++step) {
-      const auto token = std::span(prompt_).subspan(step % plan_.prompt, 1);
       for (std::size_t i = 0; i < slices.size(); ++i) {
-        slices[i] = {.tokens = token, .position = plan_.prompt + step, .pages = conversations_[i].pages};
+        slices[i] = {.tokens = std::span(last_).subspan(i, 1),
+                     .position = plan_.prompt + step,
+                     .pages = conversations_[i].pages};
       }
-      (void)decoder_.Forward(slices, *workspace_);
+      const auto logits = decoder_.Forward(slices, *workspace_);
+      const std::size_t vocabulary = logits.size() / slices.size();
+      team_.Run(slices.size(), [&](std::size_t i) {
+        const auto row = logits.subspan(i * vocabulary, vocabulary);
+        last_[i] = static_cast<std::int32_t>(engine::ArgMax(row));
+      });
     }
     return static_cast<double>(plan_.generated) * plan_.sequences / SecondsSince(start);
   }
@@ -105,7 +115,9 @@ class DecoderBenchmark {
   const ModelBenchmarkPlan& plan_;
   const model::DecoderModel& decoder_;
   const std::unique_ptr<model::DecoderModel::Workspace> workspace_;
+  kernels::ThreadTeam& team_;
   const std::vector<std::int32_t> prompt_;
+  std::vector<std::int32_t> last_;  // Token of each sequence.
   std::vector<Conversation> conversations_;
 };
 
@@ -117,7 +129,9 @@ base::Status CheckFits(const ModelBenchmarkPlan& plan, const model::ModelConfig&
 
 base::Status RunDecoder(const ModelBenchmarkPlan& plan, model::ModelFiles files, kernels::Isa isa,
                         kernels::ThreadTeam& team, ModelBenchmarkResult& result) {
-  if (plan.int8) return base::InvalidArgument("--int8 is for encoders, and this model generates text");
+  if (plan.int8 || !plan.lengths.empty()) {
+    return base::InvalidArgument("--int8 and --lengths are for encoders, and this model generates text");
+  }
   LOQUAT_TRY(CheckFits(plan, files.config, std::uint64_t{plan.prompt} + plan.generated));
   LOQUAT_ASSIGN(const auto decoder, model::LoadDecoder(std::move(files.config), std::move(files.weights), isa));
   DecoderBenchmark benchmark(plan, *decoder, team);
@@ -129,13 +143,20 @@ base::Status RunDecoder(const ModelBenchmarkPlan& plan, model::ModelFiles files,
 
 base::Status RunEncoder(const ModelBenchmarkPlan& plan, model::ModelFiles files, kernels::Isa isa,
                         kernels::ThreadTeam& team, ModelBenchmarkResult& result) {
-  LOQUAT_TRY(CheckFits(plan, files.config, plan.prompt));
+  const auto lengths = plan.lengths.empty() ? std::vector<std::uint32_t>(plan.sequences, plan.prompt) : plan.lengths;
+  const std::uint32_t longest = std::ranges::max(lengths);
+  LOQUAT_TRY(CheckFits(plan, files.config, longest));
   LOQUAT_ASSIGN(const auto encoder,
                 model::LoadEncoder(std::move(files.config), std::move(files.weights), isa,
                                    plan.int8 ? model::LinearNumbers::kInt8 : model::LinearNumbers::kStored));
-  const auto tokens = SomeTokens(plan.prompt, encoder->config().vocabulary);
-  const std::vector<model::EncoderText> texts(plan.sequences, {.tokens = tokens, .token_types = {}});
-  const auto workspace = encoder->NewWorkspace(plan.prompt * plan.sequences, team);
+  const auto tokens = SomeTokens(longest, encoder->config().vocabulary);
+  std::vector<model::EncoderText> texts;
+  std::uint32_t total = 0;
+  for (const std::uint32_t length : lengths) {
+    texts.push_back({.tokens = std::span(tokens).first(length), .token_types = {}});
+    total += length;
+  }
+  const auto workspace = encoder->NewWorkspace(total, team);
   LOQUAT_TRY(encoder->CheckWeights(*workspace));
   (void)encoder->Forward(texts, *workspace);
   for (std::uint32_t round = 0; round < plan.rounds; ++round) {
@@ -145,7 +166,7 @@ base::Status RunEncoder(const ModelBenchmarkPlan& plan, model::ModelFiles files,
     std::uint64_t done = 0;
     do {
       (void)encoder->Forward(texts, *workspace);
-      done += plan.sequences;
+      done += texts.size();
     } while (SecondsSince(start) < kSecondsMin);
     result.texts_per_second.push_back(static_cast<double>(done) / SecondsSince(start));
   }
@@ -166,13 +187,6 @@ base::Result<ModelBenchmarkResult> RunModelBenchmark(const ModelBenchmarkPlan& p
     LOQUAT_TRY(RunDecoder(plan, std::move(files), isa, team, result));
   }
   return result;
-}
-
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
 }
 
 }  // namespace loquat::app

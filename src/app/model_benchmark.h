@@ -14,13 +14,14 @@ namespace loquat::app {
 
 struct ModelBenchmarkPlan {
   std::string path;
-  std::uint32_t prompt = 512;    // Tokens of a prompt, or of each text of an encoder.
-  std::uint32_t generated = 64;  // Tokens after it, of each sequence.
-  std::uint32_t sequences = 1;   // Generated side by side, or texts of one batch.
-  std::uint32_t rounds = 5;      // One more goes before them and is not counted.
-  std::uint32_t threads = 0;     // Zero: one a core.
-  bool int8 = false;             // Encoders: linear layers rounded when they are loaded.
-  std::string isa;               // As kernels::ChooseIsa takes it.
+  std::uint32_t prompt = 512;          // Tokens of a prompt, or of each text of an encoder.
+  std::uint32_t generated = 64;        // Tokens after it, of each sequence.
+  std::uint32_t sequences = 1;         // Generated side by side, or texts of one batch.
+  std::vector<std::uint32_t> lengths;  // Tokens of each text of one batch of an encoder, instead of the two above.
+  std::uint32_t rounds = 5;            // One more goes before them and is not counted.
+  std::uint32_t threads = 0;           // Zero: one a core.
+  bool int8 = false;                   // Encoders: linear layers rounded when they are loaded.
+  std::string isa;                     // As kernels::ChooseIsa takes it.
 };
 
 // A number a round.
@@ -35,7 +36,5 @@ struct ModelBenchmarkResult {
 
 // Errors: those of OpenModel and of the loaders; kInvalidArgument where the tokens do not fit the model's context.
 base::Result<ModelBenchmarkResult> RunModelBenchmark(const ModelBenchmarkPlan& plan);
-
-double Median(std::vector<double> values);  // Zero of none.
 
 }  // namespace loquat::app

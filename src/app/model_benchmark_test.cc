@@ -58,6 +58,17 @@ TEST_F(ModelBenchmarkTest, AnEncoderReadsTexts) {
   EXPECT_THAT(result->prefill_tokens_per_second, IsEmpty());
 }
 
+TEST_F(ModelBenchmarkTest, TextsOfManyLengthsAreOneBatch) {
+  const std::string bert = Make("bert");  // A context of 128.
+  EXPECT_TRUE(RunModelBenchmark({.path = bert, .lengths = {3, 128, 17}, .rounds = 1, .isa = ""}).has_value());
+  const auto refused = RunModelBenchmark({.path = bert, .lengths = {3, 129, 17}, .rounds = 1, .isa = ""});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr("129 tokens do not fit"));
+  const auto decoder = RunModelBenchmark({.path = Make("llama"), .lengths = {3}, .rounds = 1, .isa = ""});
+  ASSERT_FALSE(decoder.has_value());
+  EXPECT_THAT(decoder.error().message, HasSubstr("for encoders"));
+}
+
 TEST_F(ModelBenchmarkTest, WhatDoesNotFitTheContextIsRefused) {
   const std::string llama = Make("llama");  // A context of 2048.
   EXPECT_TRUE(RunModelBenchmark({.path = llama, .prompt = 2047, .generated = 1, .rounds = 1, .isa = ""}).has_value());
@@ -71,11 +82,6 @@ TEST_F(ModelBenchmarkTest, AMissingFileIsSaid) {
   const auto missing = RunModelBenchmark({.path = folder_.path() + "/none.gguf", .isa = ""});
   ASSERT_FALSE(missing.has_value());
   EXPECT_THAT(missing.error().message, HasSubstr("none.gguf"));
-}
-
-TEST(Median, IsTheMiddleOne) {
-  EXPECT_EQ(Median({3, 1, 2}), 2);
-  EXPECT_EQ(Median({}), 0);
 }
 
 }  // namespace

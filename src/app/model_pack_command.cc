@@ -45,10 +45,12 @@ base::Result<model::PackReport> Pack(const ModelPackArguments& arguments) {
                                  .tokenizer = tokenizer,
                                  .weights = *files.weights,
                                  .linear_tensors = linear};
+  using Existing = base::AtomicFile::Existing;
   const base::SystemClock clock;
   const base::TimePoint start = clock.Now();
   ProgressBar bar(STDERR_FILENO, clock);
-  return model::WritePacked(arguments.out, source, {.replace = arguments.force},
+  return model::WritePacked(arguments.out, source,
+                            {.existing = arguments.force ? Existing::kReplace : Existing::kRefuse},
                             [&](std::uint64_t done, std::uint64_t total) {
                               if (clock.Now() - start > kPatience)
                                 bar.Show(static_cast<double>(done) / static_cast<double>(total), "packing");

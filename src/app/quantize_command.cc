@@ -58,7 +58,8 @@ class SignalGuard {
   bool interrupted_ = false;
 };
 
-int ExitCodeOf(const base::Error& error) {
+int ExitCodeOf(base::Error error) {
+  if (error.code == base::Code::kAlreadyExists) error.message += "; replace it with --force";
   const int code = Fail(error);
   return error.code == base::Code::kCancelled ? kExitInterrupted : code;
 }
@@ -117,7 +118,7 @@ class Quantization {
                   model::PlanQuantization(source.weights->tensors(), options));
     const model::QuantizeTarget target{
         .path = arguments_.out,
-        .existing = arguments_.force ? model::NewFile::Existing::kReplace : model::NewFile::Existing::kRefuse,
+        .existing = arguments_.force ? base::AtomicFile::Existing::kReplace : base::AtomicFile::Existing::kRefuse,
         .type = options.type};
     LOQUAT_TRY(model::CheckQuantizeTarget(source, target));
     // Read before the work, so that a text that is not there is said before it.

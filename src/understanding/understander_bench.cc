@@ -26,7 +26,7 @@ std::string ModelPath() {
 
 void BM_Understand(benchmark::State& state, const std::string& text, bool slots) {
   const auto isa = static_cast<kernels::Isa>(state.range(0));
-  if (isa > kernels::DetectIsa()) return state.SkipWithError("this machine lacks the instructions");
+  if (!kernels::Supports(isa)) return state.SkipWithError("this machine lacks the instructions");
   static const std::string path = ModelPath();
   const auto model = Understander::Load(path, {.force_isa = std::string(kernels::IsaName(isa))});
   if (!model.has_value()) return state.SkipWithError(model.error().message.c_str());

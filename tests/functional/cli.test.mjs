@@ -11,7 +11,7 @@ import {sharedServer} from '../support/server.mjs';
 
 const shared = sharedServer();
 
-const COMMANDS = [['serve'], ['understand'], ['train'], ['eval'], ['config'], ['config', 'check'], ['bench'], ['bench', 'server']];
+const COMMANDS = [['serve'], ['understand'], ['train'], ['eval'], ['config'], ['config', 'check'], ['bench'], ['bench', 'server'], ['bench', 'machine']];
 
 test('--help explains itself and each command, with exit code 0', async () => {
   const all = await loquat(['--help']);
@@ -32,7 +32,7 @@ test('--version is a version', async () => {
 
 const USAGE_ERRORS = [
   [], ['brew'], ['serve', '--port', '80'], ['train'], ['train', 'x.yml'], ['train', '--out', 'x'], ['eval'], ['config'], ['config', 'check'], ['config', 'brew'],
-  ['bench'], ['bench', 'server', '--rate', 'fast'], ['bench', 'server', '--connections', '0'], ['bench', 'server', '--seconds', '-1'], ['train', 'x.yml', '--out', 'y', '--threads', 'many'],
+  ['bench'], ['bench', 'machine', '--buffer', '1'], ['bench', 'server', '--rate', 'fast'], ['bench', 'server', '--connections', '0'], ['bench', 'server', '--seconds', '-1'], ['train', 'x.yml', '--out', 'y', '--threads', 'many'],
   ['serve', '--model', 'path-without-name'], ['serve', '--model', 'a=b', '--model', 'a=c'],
 ];
 for (const args of USAGE_ERRORS) {
@@ -145,6 +145,17 @@ test('config check says all faults at once', async () => {
   const {code, stderr} = await loquat(['config', 'check', writeScratch('c.yml', 'understand:\n  batch_max: 0\n  ranking_max: 0\nlog:\n  level: loud\n')]);
   assert.equal(code, 1);
   for (const key of ['batch_max', 'ranking_max', 'level']) assert.ok(stderr.includes(key), stderr);
+});
+
+test('bench machine --json: what memory and registers can do, a number a round', async () => {
+  const {code, stdout} = await loquat(['bench', 'machine', '--buffer', '16', '--rounds', '2', '--threads', '1', '--json']);
+  assert.equal(code, 0);
+  const result = JSON.parse(stdout);
+  assert.equal(result.threads, 1);
+  for (const series of [result.read_gb_per_second, result.f32_gflop_per_second]) {
+    assert.equal(series.rounds.length, 2);
+    assert.ok(series.median > 0);
+  }
 });
 
 test('bench server --json: open-loop load with a latency histogram, no error', async () => {

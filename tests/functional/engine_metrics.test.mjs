@@ -38,7 +38,8 @@ test('every model has its own numbers, and they are the right ones', async () =>
   assert.ok(of('inter_token_seconds_count') >= 3 * 9 + 2 * 9 + 2);
   assert.equal(of('batch_sequences_count'), of('step_seconds_count'));
   assert.equal(of('batch_tokens_count'), of('step_seconds_count'));
-  assert.equal(of('batch_tokens_sum'), of('tokens_total', {phase: 'prefill'}) + of('tokens_total', {phase: 'decode'}));
+  assert.equal(of('batch_tokens_sum'), of('tokens_total', {phase: 'prefill'}) + of('tokens_total', {phase: 'decode'}) +
+    of('drafted_tokens_total') - of('accepted_tokens_total'));
   assert.ok(of('kv_pages', {state: 'cached'}) > 0);
   assert.ok(of('kv_pages', {state: 'total'}) > of('kv_pages', {state: 'cached'}));
   assert.equal(of('preemptions_total'), 0);

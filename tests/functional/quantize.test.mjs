@@ -168,7 +168,7 @@ test('Ctrl-C in the middle leaves nothing', async () => {
   let stderr = '';
   child.stderr.on('data', (data) => (stderr += data));
   const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve({code, signal})));
-  await until('the temporary file', () => fs.readdirSync(folder).length > 0);
+  await until('the first progress', () => / %  blk/.test(stderr));
   child.kill('SIGINT');
   assert.deepEqual(await ended, {code: 130, signal: null}, stderr);
   assert.match(stderr, /stopped; nothing was written/);

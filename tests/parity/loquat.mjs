@@ -40,7 +40,7 @@ export function tiers() {
   const has = (...names) => names.every((name) => flags.has(name));
   const wide = has("avx512f", "avx512bw", "avx512dq", "avx512vl");
   return {
-    exact: wide ? "avx512" : has("avx2", "fma", "f16c") ? "avx2" : "scalar",
+    exact: wide ? "avx512" : "scalar",
     rounding: wide && has("avx512_vnni", "avx512_bf16") ? "avx512_vnni" : undefined,
   };
 }
