@@ -1,10 +1,12 @@
 """An ONNX file of the BERT in a Hugging Face folder (F32 safetensors, no head), as exporters spell it.
 
-  python3 bench/peers/onnx_of_bert.py FOLDER OUT.onnx [--int8]      (needs Debian's python3-onnx and python3-numpy)
+  python3 bench/peers/onnx_of_bert.py FOLDER OUT.onnx [--int8] [--mask] [--fused]      (needs Debian's python3-onnx and python3-numpy)
 
 --int8: the linear layers' weights in int8, one scale a matrix, activations quantized as they come: what ONNX Runtime's own
 quantize_dynamic makes, and what its MatMulIntegerToFloat fuses.
-Input: input_ids, int64 [batch, tokens]; all of segment 0, no padding. Output: last_hidden_state [batch, tokens, width].
+--mask: besides, attention_mask, int64 [batch, tokens]: 1 for a token, 0 for padding.
+--fused: attention as one operation of ONNX Runtime's own (Attention, QAttention), as its tools for transformers rewrite it.
+Input: input_ids, int64 [batch, tokens]; all of segment 0; no padding without a mask. Output: last_hidden_state [batch, tokens, width].
 """
 
 import json
@@ -40,6 +42,11 @@ class Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
+    def integers(self, weight):
+        """Of a matrix [out, in]: its scale, and the integers turned for MatMul."""
+        scale = np.float32(np.abs(weight).max() / 127)
+        return scale, self.constant(np.clip(np.rint(weight.T / scale), -127, 127).astype(np.int8))
+
     def op(self, kind, *inputs, **attributes):
         self.made += 1
         self.nodes.append(helper.make_node(kind, list(inputs), [f"t{self.made}"], **attributes))
@@ -56,9 +63,8 @@ class Graph:
     def product(self, x, weight):
         if not self.int8:
             return self.op("MatMul", x, self.constant(weight.T))
-        scale = np.float32(np.abs(weight).max() / 127)
+        scale, integers = self.integers(weight)
         quants, x_scale, zero = self.quantize(x)
-        integers = self.constant(np.clip(np.rint(weight.T / scale), -127, 127).astype(np.int8))
         dots = self.op("Cast", self.op("MatMulInteger", quants, integers, zero, self.constant(np.int8(0))), to=TensorProto.FLOAT)
         return self.op("Mul", dots, self.op("Mul", x_scale, self.constant(scale)))
 
@@ -85,8 +91,14 @@ def embeddings(g, ids, epsilon):
     return g.layer_norm(g.op("Add", x, first), "embeddings.LayerNorm", epsilon)
 
 
-def layer(g, x, name, config):
-    heads, epsilon = config["num_attention_heads"], config["layer_norm_eps"]
+# What is added to the scores: nothing for tokens, next to minus infinity for padding. [batch, 1, 1, tokens]
+def mask_scores(g):
+    mask = g.op("Unsqueeze", g.op("Cast", "attention_mask", to=TensorProto.FLOAT), g.constant(np.array([1, 2], np.int64)))
+    return g.op("Mul", g.op("Sub", g.number(1), mask), g.number(-1e9))
+
+
+def attention(g, x, name, config, masked):
+    heads = config["num_attention_heads"]
     head_width = config["hidden_size"] // heads
 
     def split(part, order):
@@ -94,8 +106,28 @@ def layer(g, x, name, config):
         return g.op("Transpose", g.op("Reshape", g.linear(x, f"{name}.attention.self.{part}"), shape), perm=order)
 
     scores = g.op("Div", g.op("MatMul", split("query", [0, 2, 1, 3]), split("key", [0, 2, 3, 1])), g.number(np.sqrt(head_width)))
+    if masked:
+        scores = g.op("Add", scores, masked)
     mixed = g.op("MatMul", g.op("Softmax", scores, axis=-1), split("value", [0, 2, 1, 3]))
-    joined = g.op("Reshape", g.op("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant(np.array([0, 0, config["hidden_size"]], np.int64)))
+    return g.op("Reshape", g.op("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant(np.array([0, 0, config["hidden_size"]], np.int64)))
+
+
+# masked: [batch, tokens], 1 for a token.
+def fused_attention(g, x, name, config, masked):
+    parts = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
+    weight, bias = (np.concatenate([g.tensors[f"{part}.{kind}"] for part in parts]) for kind in ("weight", "bias"))
+    fused = dict(domain="com.microsoft", num_heads=config["num_attention_heads"])
+    if not g.int8:
+        return g.op("Attention", x, g.constant(weight.T), g.constant(bias), masked or "", **fused)
+    scale, integers = g.integers(weight)
+    quants, x_scale, zero = g.quantize(x)
+    return g.op("QAttention", quants, integers, g.constant(bias), x_scale, g.constant(scale), masked or "", zero,
+                g.constant(np.int8(0)), **fused)
+
+
+def layer(g, x, name, config, attend, masked):
+    epsilon = config["layer_norm_eps"]
+    joined = attend(g, x, name, config, masked)
     x = g.layer_norm(g.op("Add", g.linear(joined, f"{name}.attention.output.dense"), x), f"{name}.attention.output.LayerNorm", epsilon)
     wide = g.gelu(g.linear(x, f"{name}.intermediate.dense"))
     return g.layer_norm(g.op("Add", g.linear(wide, f"{name}.output.dense"), x), f"{name}.output.LayerNorm", epsilon)
@@ -103,17 +135,21 @@ def layer(g, x, name, config):
 
 def main():
     folder, out = Path(sys.argv[1]), sys.argv[2]
-    int8 = sys.argv[3:] == ["--int8"]
+    int8, mask, fused = (flag in sys.argv[3:] for flag in ("--int8", "--mask", "--fused"))
     config = json.loads((folder / "config.json").read_text())
     g = Graph(read_safetensors(folder / "model.safetensors"), int8)
     x = embeddings(g, "input_ids", config["layer_norm_eps"])
+    masked = None
+    if mask:
+        masked = g.op("Cast", "attention_mask", to=TensorProto.INT32) if fused else mask_scores(g)
     for i in range(config["num_hidden_layers"]):
-        x = layer(g, x, f"encoder.layer.{i}", config)
+        x = layer(g, x, f"encoder.layer.{i}", config, fused_attention if fused else attention, masked)
     g.nodes.append(helper.make_node("Identity", [x], ["last_hidden_state"]))
-    given = helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "tokens"])
+    given = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "tokens"])
+             for name in ("input_ids", "attention_mask")[:2 if mask else 1]]
     made = helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, ["batch", "tokens", config["hidden_size"]])
-    graph = helper.make_graph(g.nodes, "bert", [given], [made], g.constants)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), out)
+    graph = helper.make_graph(g.nodes, "bert", given, [made], g.constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8), out)
 
 
 if __name__ == "__main__":
