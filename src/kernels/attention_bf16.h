@@ -38,10 +38,10 @@ struct PairWidths {
         padded((width + kVector - 1) / kVector * kVector),
         pairs((width + 1) / 2),
         padded_pairs((pairs + kVector - 1) / kVector * kVector) {}
-  std::size_t width;   // Columns;
-  std::size_t padded;  // and with those that fill the last vector.
-  std::size_t pairs;   // Pairs of columns.
-  std::size_t padded_pairs;
+  std::size_t width;         // Columns;
+  std::size_t padded;        // and with those that fill the last vector.
+  std::size_t pairs;         // Pairs of columns;
+  std::size_t padded_pairs;  // and with those that fill the last vector.
 };
 
 LOQUAT_SIMD F32x16 AddProducts(F32x16 sum, F32x16 a, F32x16 b) {

@@ -10,8 +10,7 @@ namespace loquat::kernels {
 namespace {
 
 constexpr std::size_t kHalf = 2;  // Bytes of one number in binary16.
-constexpr std::size_t kWord =
-    4;  // Bytes of one row that lie together: of plain floats one in f32, two columns in bf16.
+constexpr std::size_t kWord = 4;  // Bytes of one row that lie together; of plain floats one in f32, two in bf16.
 
 bool IsPlain(WeightType type) {
   return LayoutOf(type).block_weights == 1;

@@ -50,34 +50,43 @@ struct GroupScales {
   F32x16 scale[kSubs * kGroups], least[kSubs * kGroups];
 };
 
-// d, m; nibbles: columns c and c + 16 in one byte.
+// Four columns of 32 in sixteen bytes: columns c and c + 16 in one byte.
+LOQUAT_SIMD U32x16 NibblesOf32(const std::byte* words, std::size_t k) {
+  return Nibbles(WordAt(words, k % 4), k < 4 ? 0 : 4);
+}
+// And their fifth bits, those of all 32 columns in one word.
+LOQUAT_SIMD U32x16 FifthBitsOf32(U32x16 bits, std::size_t k) {
+  return FifthBits(bits >> static_cast<std::uint32_t>(4 * k));
+}
+// d, m in one word.
+LOQUAT_SIMD void ScaleAndLeast(U32x16 both, GroupScales<1, 1>& out) {
+  out.scale[0] = LowHalves(both);
+  out.least[0] = HighHalves(both);
+}
+
+// d, m; nibbles.
 template <>
 struct Groups<WeightType::kQ4_1> {
   static constexpr std::size_t kSubs = 1, kGroups = 1, kBytes = 5 * kWordLine;
   static constexpr std::size_t At(std::size_t step) { return step * kBytes; }
   LOQUAT_SIMD static void Scales(const std::byte* panel, std::size_t step, GroupScales<1, 1>& out) {
-    const U32x16 both = WordAt(panel + At(step), 0);
-    out.scale[0] = LowHalves(both);
-    out.least[0] = HighHalves(both);
+    ScaleAndLeast(WordAt(panel + At(step), 0), out);
   }
   LOQUAT_SIMD static U32x16 Quants(const std::byte* words, std::size_t, std::size_t k) {
-    return Nibbles(WordAt(words, 1 + k % 4), k < 4 ? 0 : 4);
+    return NibblesOf32(words + kWordLine, k);
   }
 };
 
-// d, m; the fifth bits of all columns; nibbles as in q4_1.
+// d, m; the fifth bits; nibbles.
 template <>
 struct Groups<WeightType::kQ5_1> {
   static constexpr std::size_t kSubs = 1, kGroups = 1, kBytes = 6 * kWordLine;
   static constexpr std::size_t At(std::size_t step) { return step * kBytes; }
   LOQUAT_SIMD static void Scales(const std::byte* panel, std::size_t step, GroupScales<1, 1>& out) {
-    const U32x16 both = WordAt(panel + At(step), 0);
-    out.scale[0] = LowHalves(both);
-    out.least[0] = HighHalves(both);
+    ScaleAndLeast(WordAt(panel + At(step), 0), out);
   }
   LOQUAT_SIMD static U32x16 Quants(const std::byte* words, std::size_t, std::size_t k) {
-    return Nibbles(WordAt(words, 2 + k % 4), k < 4 ? 0 : 4) |
-           FifthBits(WordAt(words, 1) >> static_cast<std::uint32_t>(4 * k));
+    return NibblesOf32(words + 2 * kWordLine, k) | FifthBitsOf32(WordAt(words, 1), k);
   }
 };
 
@@ -92,8 +101,7 @@ struct Groups<WeightType::kQ5_0> {
     out.least[0] = out.scale[0] * -16.0F;
   }
   LOQUAT_SIMD static U32x16 Quants(const std::byte* words, std::size_t, std::size_t k) {
-    return Nibbles(WordAt(words, 1 + k % 4), k < 4 ? 0 : 4) |
-           FifthBits(WordAt(words, 0) >> static_cast<std::uint32_t>(4 * k));
+    return NibblesOf32(words + kWordLine, k) | FifthBitsOf32(WordAt(words, 0), k);
   }
 };
 
@@ -267,19 +275,11 @@ struct GroupKernel {
     }
   }
 
-  // Sums go on from the outputs, but for the first chunk's.
   template <std::size_t kTile, typename Panels, typename Ahead>
   LOQUAT_SIMD void Tile(const Panels& panels, const PanelChunk& chunk, const TileIo& io, const Ahead& ahead) const {
     constexpr std::size_t kCount = Panels::kCount;
-    F32x16 sums[kCount][kTile];
-#pragma clang loop unroll(full)
-    for (std::size_t v = 0; v < kCount; ++v) {
-#pragma clang loop unroll(full)
-      for (std::size_t t = 0; t < kTile; ++t) {
-        const float* const out = io.out + t * io.out_stride + v * kVector;
-        sums[v][t] = chunk.begin == 0 ? F32x16{} : LoadLanes(out, panels.kept[v]);
-      }
-    }
+    TileSums<kCount, kTile> sums;
+    sums.Load(panels, chunk, io);
     for (std::size_t step = chunk.begin; step < chunk.end; ++step) {
       const auto add = [&](const auto& groups) __attribute__((always_inline)) {
 #pragma clang loop unroll(disable)
@@ -294,20 +294,14 @@ struct GroupKernel {
         add(LyingGroups<kType, kCount>(panels, step));
       }
     }
-#pragma clang loop unroll(full)
-    for (std::size_t v = 0; v < kCount; ++v) {
-#pragma clang loop unroll(full)
-      for (std::size_t t = 0; t < kTile; ++t) {
-        StoreLanes(io.out + t * io.out_stride + v * kVector, sums[v][t], panels.kept[v]);
-      }
-    }
+    sums.Store(panels, io);
   }
 
  private:
   // 32 columns, which meet a block of activations.
   template <std::size_t kTile, std::size_t kCount, typename From>
   LOQUAT_SIMD static void AddSub(const From& from, std::size_t sub, const TileIo& io, std::size_t block,
-                                 F32x16 (&sums)[kCount][kTile]) {
+                                 TileSums<kCount, kTile>& sums) {
 #pragma clang loop unroll(full)
     for (std::size_t group = 0; group < kGroups; ++group) {
       I32x16 dots[kCount][kTile] = {};
@@ -331,8 +325,8 @@ struct GroupKernel {
         for (std::size_t t = 0; t < kTile; ++t) {
           const ActivationBlock& x = BlockOf(io, t, block);
           const float sum = kGroups == 1 ? x.sum : x.half_sums[group];
-          sums[v][t] = MultiplyAdd(__builtin_convertvector(dots[v][t], F32x16), scale * x.scale, sums[v][t]);
-          sums[v][t] = MultiplyAdd(least, Broadcast(sum), sums[v][t]);
+          sums.of[v][t] = MultiplyAdd(__builtin_convertvector(dots[v][t], F32x16), scale * x.scale, sums.of[v][t]);
+          sums.of[v][t] = MultiplyAdd(least, Broadcast(sum), sums.of[v][t]);
         }
       }
     }

@@ -51,19 +51,11 @@ struct BlockKernel {
     return block / 2 * kPair;
   }
 
-  // Sums go on from the outputs, but for the first chunk's.
   template <std::size_t kTile, typename Panels, typename Ahead>
   LOQUAT_SIMD static void Tile(const Panels& panels, const PanelChunk& chunk, const TileIo& io, const Ahead& ahead) {
     constexpr std::size_t kCount = Panels::kCount;
-    F32x16 sums[kCount][kTile];
-#pragma clang loop unroll(full)
-    for (std::size_t v = 0; v < kCount; ++v) {
-#pragma clang loop unroll(full)
-      for (std::size_t t = 0; t < kTile; ++t) {
-        const float* const out = io.out + t * io.out_stride + v * kVector;
-        sums[v][t] = chunk.begin == 0 ? F32x16{} : LoadLanes(out, panels.kept[v]);
-      }
-    }
+    TileSums<kCount, kTile> sums;
+    sums.Load(panels, chunk, io);
     for (std::size_t block = chunk.begin; block < chunk.end; ++block) {
       ahead.BringShare(block - chunk.begin, chunk.end - chunk.begin);
       I32x16 dots[kCount][kTile];
@@ -93,17 +85,11 @@ struct BlockKernel {
         for (std::size_t t = 0; t < kTile; ++t) {
           const ActivationBlock& x = BlockOf(io, t, block);
           const I32x16 total = Dots::Total(dots[v][t], &x.quants_sum);
-          sums[v][t] = MultiplyAdd(__builtin_convertvector(total, F32x16), scale * x.scale, sums[v][t]);
+          sums.of[v][t] = MultiplyAdd(__builtin_convertvector(total, F32x16), scale * x.scale, sums.of[v][t]);
         }
       }
     }
-#pragma clang loop unroll(full)
-    for (std::size_t v = 0; v < kCount; ++v) {
-#pragma clang loop unroll(full)
-      for (std::size_t t = 0; t < kTile; ++t) {
-        StoreLanes(io.out + t * io.out_stride + v * kVector, sums[v][t], panels.kept[v]);
-      }
-    }
+    sums.Store(panels, io);
   }
 };
 

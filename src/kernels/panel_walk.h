@@ -14,10 +14,9 @@
 //   at(step)           and where in its panel such a piece begins.
 //   Tile<kTile>(panels, chunk, io, ahead)   kTile tokens
 //   BeforeChunk(panels, chunk)   optional: what there is to do once for all tiles of a chunk
-//   kFewTiles          optional, for kernels of which there are many, lest compiling them take minutes: tiles of half
-//   as
-//                      many tokens follow those of kTokens, and so on; and whether what comes next is asked for at once
-//                      before a tile (true), or while it computes.
+//   kFewTiles          optional, for kernels of which there are many, lest compiling them take minutes: tiles of
+//                      kTokens are followed by tiles of half as many, and so on. Its value says whether what comes next
+//                      is asked for at once before a tile (true), or while it computes (false).
 
 #pragma once
 
@@ -58,6 +57,34 @@ struct Panels {
 // Steps [begin, end).
 struct PanelChunk {
   std::size_t begin, end;
+};
+
+// A tile's sums, in registers while it computes; they go on from one chunk to the next in the outputs.
+template <std::size_t kPanels, std::size_t kTokens>
+struct TileSums {
+  F32x16 of[kPanels][kTokens];
+
+  // What the chunks before this one left; zero for the first.
+  LOQUAT_SIMD void Load(const Panels<kPanels>& panels, const PanelChunk& chunk, const TileIo& io) {
+#pragma clang loop unroll(full)
+    for (std::size_t v = 0; v < kPanels; ++v) {
+#pragma clang loop unroll(full)
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        const float* const out = io.out + t * io.out_stride + v * kVector;
+        of[v][t] = chunk.begin == 0 ? F32x16{} : LoadLanes(out, panels.kept[v]);
+      }
+    }
+  }
+
+  LOQUAT_SIMD void Store(const Panels<kPanels>& panels, const TileIo& io) const {
+#pragma clang loop unroll(full)
+    for (std::size_t v = 0; v < kPanels; ++v) {
+#pragma clang loop unroll(full)
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        StoreLanes(io.out + t * io.out_stride + v * kVector, of[v][t], panels.kept[v]);
+      }
+    }
+  }
 };
 
 // What a tile brings nearer while it computes: so many bytes of each of kPanels panels.
@@ -137,27 +164,30 @@ inline void MeetPanels(Kernel& kernel, const Panels<kPanels>& panels, const Tile
   }
 }
 
+// Those of a panel's rows that are among [row_begin, row_end).
+LOQUAT_SIMD LaneMask KeptRows(std::size_t panel, std::size_t row_begin, std::size_t row_end) {
+  const std::size_t from = row_begin > panel * kVector ? row_begin - panel * kVector : 0;
+  const std::size_t to = row_end < (panel + 1) * kVector ? row_end - panel * kVector : kVector;
+  return static_cast<LaneMask>((1U << to) - (1U << from));
+}
+
 // Rows [row_begin, row_end) of the matrix whose first panel is at `data`; io.out is that of row 0.
 template <typename Kernel>
 inline void WalkPanels(Kernel& kernel, const std::byte* data, std::size_t row_begin, std::size_t row_end,
                        const TileIo& io, std::size_t tokens) {
   const std::size_t bytes = kernel.panel_bytes(), last = (row_end + kVector - 1) / kVector;
-  const auto kept_of = [&](std::size_t panel) {
-    const std::size_t from = row_begin > panel * kVector ? row_begin - panel * kVector : 0;
-    const std::size_t to = row_end < (panel + 1) * kVector ? row_end - panel * kVector : kVector;
-    return static_cast<LaneMask>((1U << to) - (1U << from));
-  };
   std::size_t panel = row_begin / kVector;
+  const auto kept = [&](std::size_t of) { return KeptRows(of, row_begin, row_end); };
   const auto here = [&] { return TileIo{io.x, io.x_stride, io.out + panel * kVector, io.out_stride}; };
   static_assert(Kernel::kPairTokens <= Kernel::kTokens);
   // Pairs share what is loaded of the tokens; but a tile of more tokens shares more of the panels.
   const bool pairs = Kernel::kPairTokens == Kernel::kTokens || tokens <= Kernel::kPairTokens;
   for (; pairs && panel + 1 < last; panel += 2) {
-    const Panels<2> both{data + panel * bytes, bytes, {kept_of(panel), kept_of(panel + 1)}};
+    const Panels<2> both{data + panel * bytes, bytes, {kept(panel), kept(panel + 1)}};
     MeetPanels(kernel, both, here(), tokens, panel + 2 < last);
   }
   for (; panel < last; ++panel) {
-    MeetPanels(kernel, Panels<1>{data + panel * bytes, bytes, {kept_of(panel)}}, here(), tokens, panel + 1 < last);
+    MeetPanels(kernel, Panels<1>{data + panel * bytes, bytes, {kept(panel)}}, here(), tokens, panel + 1 < last);
   }
 }
 
