@@ -113,7 +113,7 @@ void Declare(config::Section<ModelOptions>& section) {
             return isa.empty() ||
                    std::ranges::any_of(kernels::kIsas, [&](auto each) { return kernels::IsaName(each) == isa; });
           },
-          "scalar, avx2, avx_vnni, avx512, avx512_vnni or nothing")
+          "scalar, avx2, avx_vnni, avx512, avx512_vnni, amx or nothing")
       .NeedsRestart()
       .Help("Instruction set to use; empty: the best there is.");
 }

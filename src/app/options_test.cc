@@ -159,7 +159,7 @@ TEST(Options, TakeTheWordsTheyName) {
   for (const std::string word : {"trace", "debug", "info", "warn", "error", "off"}) {
     EXPECT_TRUE(LoadWith({"log.level=" + word}).has_value()) << word;
   }
-  for (const std::string word : {"", "scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni"}) {
+  for (const std::string word : {"", "scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni", "amx"}) {
     EXPECT_TRUE(LoadWith({"model.isa=" + word}).has_value()) << word;
   }
   for (const std::string bad :

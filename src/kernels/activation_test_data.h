@@ -19,8 +19,8 @@ class TestActivations {
   TestActivations(const TransformerKernels& tier, const Matrix& weights, std::vector<float> x)
       : TestActivations(tier, tier.form(weights), std::move(x), weights.cols) {}
   TestActivations(const TransformerKernels& tier, ActivationForm form, std::vector<float> x, std::size_t cols)
-      : form_(form), x_(std::move(x)), cols_(cols), stride_(RoundedBytes(form_, cols)) {
-    rounded_.resize(tokens() * stride_ / sizeof(float) + 1);
+      : form_(form), x_(std::move(x)), cols_(cols), stride_(RoundedStride(form_, cols)) {
+    rounded_.resize(tokens() * stride_ / sizeof(Line));
     for (std::size_t t = 0; t < tokens() && form_ != ActivationForm::kFloats; ++t) {
       tier.round(form_, x_.data() + t * cols, cols, rounded() + t * stride_);
     }
@@ -58,7 +58,7 @@ class TestActivations {
       } else if (form_ == ActivationForm::kInt8Token) {
         TokenScale scale;
         std::memcpy(&scale, rounded() + t * stride_, sizeof scale);
-        const int byte = static_cast<int>(rounded()[t * stride_ + sizeof scale + c]);
+        const int byte = static_cast<int>(rounded()[t * stride_ + kTokenHead + c]);
         seen[i] = scale.scale * static_cast<float>(byte - scale.zero);
       }
     }
@@ -66,13 +66,17 @@ class TestActivations {
   }
 
  private:
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+
   std::byte* rounded() { return reinterpret_cast<std::byte*>(rounded_.data()); }
   const std::byte* rounded() const { return reinterpret_cast<const std::byte*>(rounded_.data()); }
 
   const ActivationForm form_;
   const std::vector<float> x_;
   const std::size_t cols_, stride_;
-  std::vector<float> rounded_;  // For its alignment.
+  std::vector<Line> rounded_;
 };
 
 }  // namespace loquat::kernels

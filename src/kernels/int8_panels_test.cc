@@ -152,7 +152,7 @@ TEST_P(Int8Products, ActivationsAreWithinHalfAScaleAndZeroIsExact) {
 TEST_P(Int8Products, ProductsEqualDoublesOfTheRoundedNumbers) {
   for (const std::size_t rows : {1, 16, 17, 31, 32, 53}) {
     for (const std::size_t cols : {16, 17, 30, 64, 512, 1054}) {
-      for (const std::size_t tokens : {1, 2, 3, 11, 12, 13, 31}) {
+      for (const std::size_t tokens : {1, 2, 3, 11, 12, 13, 31, 37}) {
         const Int8 weights(RandomMatrix(random_, WeightType::kF32, rows, cols, 0.1));
         const TestActivations given = Given(Activations(random_, tokens * cols), cols);
         const std::vector<float> x = given.Seen();
@@ -189,7 +189,7 @@ TEST_P(Int8Products, TheLongestRowsOfTheGreatestNumbersDoNotOverflow) {
 
 TEST_P(Int8Products, AnySplitOfRowsAndTokensGivesTheSameBits) {
   SCOPED_TRACE(kSeed);
-  constexpr std::size_t kRows = 85, kTokens = 29, kCols = 310;
+  constexpr std::size_t kRows = 85, kTokens = 51, kCols = 310;
   const Int8 weights(RandomMatrix(random_, WeightType::kBF16, kRows, kCols, 0.1));
   const TestActivations x = Given(Activations(random_, kTokens * kCols), kCols);
   std::vector<float> whole(kTokens * kRows);
@@ -229,7 +229,7 @@ TEST_P(Int8Products, WhatIsNoNumberStaysWithItsTokenOrRow) {
 
 TEST_P(Int8Products, AreTheSameBitsInEveryTier) {
   for (const std::size_t cols : {16, 30, 1054}) {
-    constexpr std::size_t kRows = 37, kTokens = 14;
+    constexpr std::size_t kRows = 37, kTokens = 35;
     const Int8 weights(RandomMatrix(random_, WeightType::kF32, kRows, cols, 0.1));
     const TestActivations x = Given(Activations(random_, kTokens * cols), cols);
     std::vector<float> out(kTokens * kRows), expected(out.size());
@@ -239,7 +239,7 @@ TEST_P(Int8Products, AreTheSameBitsInEveryTier) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, Int8Products, testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni),
+INSTANTIATE_TEST_SUITE_P(Tiers, Int8Products, testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx),
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace

@@ -166,7 +166,7 @@ TEST_P(InterleaveTest, EveryNumberIsWhereTheDrawingSays) {
 TEST_P(InterleavedProducts, ProductsEqualDoublesWithinRounding) {
   for (const std::size_t rows : {1, 16, 17, 31, 32, 53}) {
     for (const std::size_t cols : Columns(type(), {32, 64, 96, 512, 544, 1056})) {
-      for (const std::size_t tokens : {1, 2, 3, 6, 7, 15}) {
+      for (const std::size_t tokens : {1, 2, 3, 6, 7, 15, 37}) {
         const TestMatrix weights = RandomMatrix(random_, type(), rows, cols, 0.1);
         const Interleaved panels(weights);
         const TestActivations given(tier(), panels.matrix, Activations(random_, tokens * cols));
@@ -190,7 +190,7 @@ TEST_P(InterleavedProducts, ProductsEqualDoublesWithinRounding) {
 
 TEST_P(InterleavedProducts, AnySplitOfRowsAndTokensGivesTheSameBits) {
   SCOPED_TRACE(kSeed);
-  constexpr std::size_t kRows = 85, kTokens = 19;
+  constexpr std::size_t kRows = 85, kTokens = 51;
   const std::size_t cols = Whole(type(), 1120);
   const TestMatrix weights = RandomMatrix(random_, type(), kRows, cols, 0.1);
   const Interleaved panels(weights);
@@ -290,7 +290,7 @@ INSTANTIATE_TEST_SUITE_P(Types, InterleaveTest,
                          [](const auto& info) { return std::string(LayoutOf(info.param).name); });
 
 INSTANTIATE_TEST_SUITE_P(Tiers, InterleavedProducts,
-                         testing::Combine(testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni),
+                         testing::Combine(testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx),
                                           testing::Values(WeightType::kF32, WeightType::kF16, WeightType::kBF16,
                                                           WeightType::kQ8_0, WeightType::kQ4_0, WeightType::kQ4_1,
                                                           WeightType::kQ5_0, WeightType::kQ5_1, WeightType::kQ4_K,

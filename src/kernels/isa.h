@@ -17,18 +17,20 @@ enum class Isa : std::uint8_t {
   kAvxVnni,     // With AVX-VNNI: integer dot products in registers of 256 bits.
   kAvx512,      // F, BW, DQ and VL.
   kAvx512Vnni,  // With VNNI and BF16: weights of few bits meet activations that are rounded to as few.
+  kAmx,         // With AMX of bytes and bfloat16: products of tiles, sixteen rows by sixteen.
 };
 
 // The best tier that this processor and operating system support.
 Isa DetectIsa();
 
 // From the least to the best. A machine that has one need not have all before it: many with AVX-512 lack AVX-VNNI.
-inline constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni};
+inline constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx};
 
-// Whether this processor and operating system support the tier.
+// Whether this processor and operating system support the tier. For kAmx the process asks the operating system for the
+// tiles, which it then has to its end.
 bool Supports(Isa isa);
 
-// "scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni".
+// "scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni", "amx".
 std::string_view IsaName(Isa isa);
 
 // The tier of that name; an empty name is DetectIsa(). kInvalidArgument: no such name; kFailedPrecondition: this

@@ -42,7 +42,7 @@ struct Int8Kernel {
   LOQUAT_SIMD static void Tile(const Panels& panels, const PanelChunk& chunk, const TileIo& io, const Ahead& ahead) {
     constexpr std::size_t kCount = Panels::kCount;
     I32x16 dots[kCount][kTile] = {};
-    const std::byte* const x = io.x + sizeof(TokenScale);
+    const std::byte* const x = io.x + kTokenHead;
     for (std::size_t step = 0; step < chunk.end; ++step) {
       ahead.Bring(step * kLine);
       DotsInt8::Numbers numbers[kCount];

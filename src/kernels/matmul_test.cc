@@ -201,9 +201,9 @@ TEST(ActivationForms, AreFloatsWhereverATierDoesNotSayThatItRounds) {
     }
     EXPECT_FALSE(TransformerKernelsFor(isa).panels);
   }
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx}) {
     const TransformerKernels& tier = TransformerKernelsFor(isa);
-    const auto bf16 = isa == Isa::kAvx512Vnni ? ActivationForm::kBF16 : ActivationForm::kFloats;
+    const auto bf16 = isa >= Isa::kAvx512Vnni ? ActivationForm::kBF16 : ActivationForm::kFloats;
     EXPECT_TRUE(tier.panels);
     for (std::size_t i = 0; i < kWeightTypes; ++i) {
       const auto type = static_cast<WeightType>(i);
@@ -270,7 +270,7 @@ TEST_P(RoundingTest, GivesTheBitsOfEveryOtherTier) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Tiers, RoundingTest, testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni),
+INSTANTIATE_TEST_SUITE_P(Tiers, RoundingTest, testing::Values(Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx),
                          [](const auto& info) { return std::string(IsaName(info.param)); });
 
 }  // namespace

@@ -4,6 +4,8 @@ namespace loquat::kernels {
 
 const PeakKernels& PeakKernelsFor(Isa isa) {
   switch (isa) {
+    case Isa::kAmx:
+      return kPeakKernelsAmx;
     case Isa::kAvx512Vnni:
       return kPeakKernelsAvx512Vnni;
     case Isa::kAvx512:

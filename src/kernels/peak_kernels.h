@@ -23,8 +23,8 @@ struct PeakKernel {
 
 struct PeakKernels {
   PeakKernel f32;
-  PeakKernel bf16;  // Pairs into floats (AVX512-BF16).
-  PeakKernel int8;  // Unsigned times signed bytes, fours into 32 bits (VNNI).
+  PeakKernel bf16;  // Pairs into floats (AVX512-BF16, AMX).
+  PeakKernel int8;  // Unsigned times signed bytes, fours into 32 bits (VNNI, AMX).
   // Loads every byte once, in order; a sum of them all. REQUIRES: bytes is a multiple of kPeakReadBytes.
   std::uint32_t (*read)(const std::byte* from, std::size_t bytes);
 };
@@ -38,5 +38,6 @@ extern const PeakKernels kPeakKernelsScalar;
 extern const PeakKernels kPeakKernelsAvx2;
 extern const PeakKernels kPeakKernelsAvx512;
 extern const PeakKernels kPeakKernelsAvx512Vnni;
+extern const PeakKernels kPeakKernelsAmx;
 
 }  // namespace loquat::kernels

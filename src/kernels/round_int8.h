@@ -58,7 +58,7 @@ inline void RoundToInt8(const float* x, std::size_t cols, std::byte* out) {
   }
 }
 
-// One token's activations: its TokenScale, then cols bytes, zeros up to a multiple of four.
+// One token's activations: its TokenScale, and after kTokenHead bytes the numbers, zeros up to a multiple of four.
 inline void RoundToInt8Token(const float* x, std::size_t cols, std::byte* out) {
   F32x16 least = {}, greatest = {};
   U32x16 magnitudes = {};
@@ -78,7 +78,7 @@ inline void RoundToInt8Token(const float* x, std::size_t cols, std::byte* out) {
   const TokenScale scale{.scale = !sound ? __builtin_nanf("") : (vanishes ? 0.0F : range / 255.0F),
                          .zero = sound && !vanishes ? zero[0] : 0};
   __builtin_memcpy(out, &scale, sizeof scale);
-  out += sizeof scale;
+  out += kTokenHead;
   if (inverse == 0.0F) {
     __builtin_memset(out, 0, (cols + 3) / 4 * 4);
     return;

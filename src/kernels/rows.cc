@@ -4,6 +4,7 @@ namespace loquat::kernels {
 
 const RowKernels& RowKernelsFor(Isa isa) {
   switch (isa) {
+    case Isa::kAmx:
     case Isa::kAvx512Vnni:  // Nothing here is a dot product of few bits.
     case Isa::kAvx512:
       return kRowKernelsAvx512;

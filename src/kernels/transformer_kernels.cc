@@ -1,9 +1,22 @@
 #include "kernels/transformer_kernels.h"
 
 namespace loquat::kernels {
+namespace {
+
+// What tiles do not do vectors do.
+TransformerKernels AmxKernels() {
+  TransformerKernels table = kTransformerKernelsAvx512Vnni;
+  table.matmul = MatmulAmx;
+  return table;
+}
+
+}  // namespace
 
 const TransformerKernels& TransformerKernelsFor(Isa isa) {
+  static const TransformerKernels amx = AmxKernels();
   switch (isa) {
+    case Isa::kAmx:
+      return amx;
     case Isa::kAvx512Vnni:
       return kTransformerKernelsAvx512Vnni;
     case Isa::kAvx512:

@@ -4,9 +4,9 @@
 //
 // Within one tier every output is summed in an order that the lengths of its own inputs decide, so splitting rows,
 // tokens or heads differently gives the same bits. Tiers agree by tolerance: scalar rounds a product before it is
-// added, the others do not (fused multiply-add). avx2, avx_vnni and avx512_vnni multiply integers: where `form` says so
-// they round the activations first, and of block types in panels and RowOrder::kInt8Panels all three give the same
-// bits.
+// added, the others do not (fused multiply-add). avx2, avx_vnni, avx512_vnni and amx multiply integers: where `form`
+// says so they round the activations first, and of block types in panels and RowOrder::kInt8Panels all four give the
+// same bits.
 
 #pragma once
 
@@ -43,7 +43,8 @@ enum class ActivationForm : std::uint8_t {
   kFloats,  // Nothing.
   kInt8,    // [cols / 32] ActivationBlock: for the block types.
   kBF16,    // [cols] bfloat16, to the nearest, ties to even: for weights in bfloat16.
-  // A TokenScale, then [cols] unsigned bytes, and zeros up to a multiple of four: for RowOrder::kInt8Panels.
+  // A TokenScale in kTokenHead bytes, then [cols] unsigned bytes, and zeros up to a multiple of four: for
+  // RowOrder::kInt8Panels.
   kInt8Token,
 };
 inline constexpr std::size_t kActivationBlock = 32;
@@ -65,7 +66,7 @@ struct TokenScale {
   float scale;
   std::int32_t zero;  // 0 to 255.
 };
-inline constexpr std::size_t kRoundedBytesMax = 2;  // Bytes of a rounded activation, at most.
+inline constexpr std::size_t kTokenHead = 64;
 
 constexpr std::size_t RoundedBytes(ActivationForm form, std::size_t cols) {
   switch (form) {
@@ -76,13 +77,21 @@ constexpr std::size_t RoundedBytes(ActivationForm form, std::size_t cols) {
     case ActivationForm::kBF16:
       return cols * sizeof(std::uint16_t);
     case ActivationForm::kInt8Token:
-      return sizeof(TokenScale) + (cols + 3) / 4 * 4;
+      return kTokenHead + (cols + 3) / 4 * 4;
   }
   return 0;
 }
-static_assert(RoundedBytes(ActivationForm::kInt8, kActivationBlock) <= kRoundedBytesMax * kActivationBlock);
-static_assert(RoundedBytes(ActivationForm::kBF16, 1) <= kRoundedBytesMax);
-static_assert(RoundedBytes(ActivationForm::kInt8Token, 16) <= kRoundedBytesMax * 16);  // kInt8ColumnsMin
+
+// From one token's rounded activations to the next one's: whole lines, so that what is loaded of a token does not lie
+// across two, and an odd number of them, so that the same columns of successive tokens do not share a cache's sets.
+constexpr std::size_t RoundedStride(ActivationForm form, std::size_t cols) {
+  constexpr std::size_t kLineBytes = 64;
+  return ((RoundedBytes(form, cols) + kLineBytes - 1) / kLineBytes | 1) * kLineBytes;
+}
+// Bytes of `tokens` tokens at most, whatever their form, of `activations` numbers together.
+constexpr std::size_t RoundedRoom(std::size_t tokens, std::size_t activations) {
+  return tokens * (kTokenHead + 2 * 64) + 2 * activations;
+}
 
 // `tokens` rows of activations in, as many rows of outputs out; strides of floats are floats from one token to the
 // next.
@@ -90,7 +99,7 @@ struct MatmulIo {
   const float* x = nullptr;  // [tokens, cols], for the form kFloats;
   std::size_t x_stride = 0;
   const std::byte* rounded = nullptr;  // [tokens, RoundedBytes], as `round` made them, for the others.
-  std::size_t rounded_stride = 0;      // Bytes.
+  std::size_t rounded_stride = 0;      // Bytes: RoundedStride, or any other.
   float* out = nullptr;                // [tokens, rows]
   std::size_t out_stride = 0;
   std::size_t tokens = 0;
@@ -196,5 +205,7 @@ extern const TransformerKernels kTransformerKernelsAvx2;
 extern const TransformerKernels kTransformerKernelsAvxVnni;
 extern const TransformerKernels kTransformerKernelsAvx512;
 extern const TransformerKernels kTransformerKernelsAvx512Vnni;
+// kAmx is that of avx512_vnni with these products.
+void MatmulAmx(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io);
 
 }  // namespace loquat::kernels

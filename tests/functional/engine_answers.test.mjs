@@ -17,7 +17,7 @@ const answerOf = async (server, body) => {
   return answer.json.choices.map(({index, text, token_ids: ids, logprobs, finish_reason: finish}) => ({index, text, ids, logprobs, finish}));
 };
 
-for (const isa of ['scalar', 'avx2', 'avx_vnni', 'avx512', 'avx512_vnni']) {
+for (const isa of ['scalar', 'avx2', 'avx_vnni', 'avx512', 'avx512_vnni', 'amx']) {
   test(`a request gets the same answer to the bit in any batch and any run, with ${isa} kernels`, async (t) => {
     const start = () => startServer({config: config(), env: {LOQUAT_FORCE_ISA: isa}, wait: false});
     const server = await start();

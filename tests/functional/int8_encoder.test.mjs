@@ -43,5 +43,5 @@ test('embeddings of rounded layers are near those as stored, and the same in any
 test('a model that generates, and kernels without integer dot products, are refused by name', async () => {
   assert.match(await refusal({config: {models: [{name: 'tiny', path: randomModel('qwen2'), round_to_int8: true}]}}), /model tiny .*round_to_int8 is for encoders/);
   assert.match(await refusal({config: {models: [encoder()]}, env: {LOQUAT_FORCE_ISA: 'scalar'}}),
-    /model rounded .*rounding to int8 is for the kernels that multiply integers \(avx2, avx_vnni, avx512_vnni\), and here they are scalar/);
+    /model rounded .*rounding to int8 is for the kernels that multiply integers \(avx2, avx_vnni, avx512_vnni, amx\), and here they are scalar/);
 });

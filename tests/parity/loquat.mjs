@@ -41,7 +41,7 @@ export function tiers() {
   const wide = has("avx512f", "avx512bw", "avx512dq", "avx512vl");
   return {
     exact: wide ? "avx512" : "scalar",
-    rounding: wide && has("avx512_vnni", "avx512_bf16") ? "avx512_vnni" : undefined,
+    rounding: wide && has("avx512_vnni", "avx512_bf16") ? (has("amx_int8", "amx_bf16") ? "amx" : "avx512_vnni") : undefined,
   };
 }
 

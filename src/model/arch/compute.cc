@@ -47,7 +47,7 @@ void Compute::ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t t
                   .io = {.x = x.data,
                          .x_stride = x.stride,
                          .rounded = rounded(form, cols, 0),
-                         .rounded_stride = kernels::RoundedBytes(form, cols),
+                         .rounded_stride = kernels::RoundedStride(form, cols),
                          .out_stride = out.stride,
                          .tokens = tokens},
                   .out = out,

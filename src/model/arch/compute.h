@@ -49,11 +49,12 @@ struct ProjectOptions {
 
 class Compute {
  public:
-  // `activations_max`: the most numbers, tokens times width, that a linear layer is given.
-  Compute(const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team, std::size_t activations_max)
+  // The most tokens that a linear layer is given, and the most numbers, tokens times width.
+  Compute(const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team, std::size_t tokens_max,
+          std::size_t activations_max)
       : kernels_(kernels),
         team_(team),
-        rounded_(kernels.round == nullptr ? 0 : (activations_max * kernels::kRoundedBytesMax + 3) / sizeof(float)) {}
+        rounded_(kernels.round == nullptr ? 0 : kernels::RoundedRoom(tokens_max, activations_max) / sizeof(float)) {}
 
   const kernels::TransformerKernels& kernels() const { return kernels_; }
   kernels::ThreadTeam& team() const { return team_; }
@@ -95,7 +96,7 @@ class Compute {
   // How many of the first layers take the form that the first one takes.
   std::size_t Alike(std::span<const Linear> layers) const;
   std::byte* rounded(kernels::ActivationForm form, std::size_t cols, std::size_t t) const {
-    return reinterpret_cast<std::byte*>(rounded_.get()) + t * kernels::RoundedBytes(form, cols);
+    return reinterpret_cast<std::byte*>(rounded_.get()) + t * kernels::RoundedStride(form, cols);
   }
   // Layers whose weights want the activations in one form.
   void ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t tokens, Rows out,
@@ -105,7 +106,7 @@ class Compute {
   const kernels::TransformerKernels& kernels_;
   kernels::ThreadTeam& team_;
   LinearObserver* observer_ = nullptr;  // Null: none.
-  const FloatBuffer rounded_;           // Of the linear layer at hand: [token, RoundedBytes].
+  const FloatBuffer rounded_;           // Of the linear layer at hand: [token, RoundedStride].
 };
 
 }  // namespace loquat::model

@@ -34,7 +34,7 @@ class ComputeTest : public testing::TestWithParam<kernels::Isa> {
                          void (*activation)(float*, std::size_t) = nullptr) {
     kernels::ThreadTeam team({.threads = threads});
     const kernels::TransformerKernels& kernels = kernels::TransformerKernelsFor(GetParam());
-    const Compute compute(kernels, team, x_.size());
+    const Compute compute(kernels, team, kTokens, x_.size());
     const Rows x{.data = x_.data(), .stride = kCols};
     std::size_t rows = 0;
     for (const Linear& layer : layers) rows += layer.weight.rows;

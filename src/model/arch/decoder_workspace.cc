@@ -18,7 +18,7 @@ std::size_t ActivationsMax(const ModelConfig& config, std::uint32_t tokens_max) 
 
 DecoderWorkspace::DecoderWorkspace(const ModelConfig& config, std::uint32_t tokens_max, std::size_t block_tokens,
                                    const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team)
-    : compute_(kernels, team, ActivationsMax(config, tokens_max)),
+    : compute_(kernels, team, tokens_max, ActivationsMax(config, tokens_max)),
       tokens_max_(tokens_max),
       block_tokens_(block_tokens),
       token_(tokens_max),

@@ -227,8 +227,8 @@ base::Result<std::unique_ptr<const EncoderModel>> LoadEncoder(ModelConfig config
   const kernels::TransformerKernels& tier = kernels::TransformerKernelsFor(isa);
   if (numbers == LinearNumbers::kInt8 && !tier.panels) {
     return base::InvalidArgument(
-        fmt::format("rounding to int8 is for the kernels that multiply integers (avx2, avx_vnni, avx512_vnni), and "
-                    "here they are {}: load it as it is stored",
+        fmt::format("rounding to int8 is for the kernels that multiply integers (avx2, avx_vnni, avx512_vnni, amx), "
+                    "and here they are {}: load it as it is stored",
                     kernels::IsaName(isa)));
   }
   InterleavedWeights interleaved(LinearsOf(parts), tier, *weights, numbers, progress);

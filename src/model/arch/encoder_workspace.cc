@@ -35,7 +35,7 @@ Rows NewRows(std::size_t width, std::size_t rows, std::vector<FloatBuffer>& buff
 
 EncoderPass::EncoderPass(const ModelConfig& config, std::uint32_t tokens_max,
                          const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team)
-    : compute(kernels, team, std::size_t{std::max(config.width, config.ffn_width)} * tokens_max),
+    : compute(kernels, team, tokens_max, std::size_t{std::max(config.width, config.ffn_width)} * tokens_max),
       tokens_max_(tokens_max),
       token_(tokens_max),
       position_(tokens_max),
