@@ -80,7 +80,7 @@ LOQUAT_SIMD F32x16 RoughExp2(F32x16 x) {
   return BitsAs<F32x16>(_mm512_scalef_ps(BitsAs<__m512>(p), whole));
 }
 
-// Tokens that the block lacks are zeros.
+// Tokens that the block lacks are zeros, and so are columns up to the padded width.
 inline void LoadKeyPairs(const float* rows, std::size_t stride, std::size_t count, std::size_t width,
                          std::uint32_t* out) {
   for (std::size_t j = 0; j < kAttentionBlockTokens; j += kVector) {
@@ -94,7 +94,7 @@ inline void LoadKeyPairs(const float* rows, std::size_t stride, std::size_t coun
       Transpose(square);
 #pragma clang loop unroll(full)
       for (std::size_t i = 0; i < kVector; ++i) {
-        if (2 * i < n) StorePairs(out + (k / 2 + i) * kAttentionBlockTokens + j, square[i]);
+        StorePairs(out + (k / 2 + i) * kAttentionBlockTokens + j, square[i]);
       }
     }
   }
@@ -162,17 +162,15 @@ LOQUAT_SIMD void AddPairColumns(const std::uint32_t* weights, const float* facto
   }
 }
 
-// Queries [first, first + kQueries) meet the first `count` tokens of the block.
+// Of queries [first, first + kQueries): from their scores for the first `count` tokens of the block to the tokens'
+// weights, pairs of them [query, 16]; `factors` are what the sums before are rescaled by, 0 at first.
 template <std::size_t kQueries>
-inline void AttendPairTile(const PairBlock& block, const PairWidths& widths, std::size_t count, std::size_t first,
-                           PairState& state) {
-  alignas(64) std::uint32_t weights[kQueries * kTokenPairs];
-  alignas(64) float factors[kVector] = {};  // By what a query's sums are rescaled: 0 at first. One vector for all.
-  F32x16 scores[kQueries][kBlockVectors];
-  PairScores<kQueries>(state.q + first * widths.padded_pairs, block.keys, widths, scores);
+LOQUAT_SIMD void WeighScores(F32x16 (&scores)[kQueries][kBlockVectors], std::size_t count, std::size_t first,
+                             PairState& state, std::uint32_t* weights, float* factors) {
   const I32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const auto tokens = static_cast<std::int32_t>(count);
   const F32x16 unseen = Broadcast(kNoScore);
+  alignas(64) float exponents[kVector] = {};  // One vector for all.
 #pragma clang loop unroll(full)
   for (std::size_t i = 0; i < kQueries; ++i) {
     scores[i][0] = lane < tokens ? scores[i][0] : unseen;
@@ -180,10 +178,10 @@ inline void AttendPairTile(const PairBlock& block, const PairWidths& widths, std
     float& greatest = state.greatest[first + i];
     const float here = _mm512_reduce_max_ps(_mm512_max_ps(BitsAs<__m512>(scores[i][0]), BitsAs<__m512>(scores[i][1])));
     const float now = greatest > here ? greatest : here;
-    factors[i] = greatest - now;
+    exponents[i] = greatest - now;
     greatest = now;
   }
-  Store(factors, Exp(Load(factors) * 0.69314718F));  // Exactly 1 where nothing changes.
+  Store(factors, Exp(Load(exponents) * 0.69314718F));  // Exactly 1 where nothing changes.
   const F32x16 ones = BroadcastPair(0x3F803F80U);
 #pragma clang loop unroll(full)
   for (std::size_t i = 0; i < kQueries; ++i) {
@@ -193,6 +191,17 @@ inline void AttendPairTile(const PairBlock& block, const PairWidths& widths, std
     float* const weight = state.weight + (first + i) * kVector;
     Store(weight, AddProducts(Load(weight) * factors[i], pairs, ones));
   }
+}
+
+// Queries [first, first + kQueries) meet the first `count` tokens of the block.
+template <std::size_t kQueries>
+inline void AttendPairTile(const PairBlock& block, const PairWidths& widths, std::size_t count, std::size_t first,
+                           PairState& state) {
+  alignas(64) std::uint32_t weights[kQueries * kTokenPairs];
+  alignas(64) float factors[kVector];
+  F32x16 scores[kQueries][kBlockVectors];
+  PairScores<kQueries>(state.q + first * widths.padded_pairs, block.keys, widths, scores);
+  WeighScores<kQueries>(scores, count, first, state, weights, factors);
   float* const sum = state.sum + first * widths.padded;
   const std::size_t pairs = (count + 1) / 2;
   std::size_t c = 0;
@@ -213,17 +222,34 @@ LOQUAT_SIMD void AttendPairTiles(const PairBlock& block, const PairWidths& width
   if constexpr (kQueries > 1) AttendPairTiles<kQueries / 2>(block, widths, count, first, end, state);
 }
 
-inline void AttendRowsBF16(const AttentionQueries& queries, const RowKeys& keys) {
+// By vectors.
+struct PairVectors {
+  static constexpr std::size_t kQueryStep = 1;
+
+  // `queries` of the state meet the first `count` tokens of the block.
+  static void Attend(PairBlock& block, const PairWidths& widths, std::size_t count, std::size_t queries,
+                     PairState& state) {
+    AttendPairTiles<kPairTileQueries>(block, widths, count, 0, queries, state);
+  }
+};
+
+// Products::kQueryStep: queries are taken so many at a time, those that are lacking as zeros.
+template <typename Products>
+inline void AttendRowsInPairs(const AttentionQueries& queries, const RowKeys& keys) {
   constexpr float kLog2E = 1.44269504F;
+  constexpr std::size_t kStep = Products::kQueryStep;
+  static_assert(kAttentionQueriesMax % kStep == 0);
   PairBlock block;
   PairState state;
   const PairWidths widths(queries.head_width);
-  const std::size_t count = queries.tokens * queries.heads;
-  for (std::size_t i = 0; i < count; ++i) {
-    const float* const q = queries.q + i / queries.heads * queries.q_stride + i % queries.heads * widths.width;
+  const std::size_t count = queries.tokens * queries.heads, taken = (count + kStep - 1) / kStep * kStep;
+  for (std::size_t i = 0; i < taken; ++i) {
+    const std::size_t row = i < count ? i : 0;
+    const float* const q = queries.q + row / queries.heads * queries.q_stride + row % queries.heads * widths.width;
+    const float scale = i < count ? queries.scale * kLog2E : 0;
     for (std::size_t k = 0; k < widths.width; k += 2 * kVector) {
       const std::size_t n = widths.width - k < 2 * kVector ? widths.width - k : 2 * kVector;
-      StorePairs(state.q + i * widths.padded_pairs + k / 2, LoadRounded(q + k, n, queries.scale * kLog2E));
+      StorePairs(state.q + i * widths.padded_pairs + k / 2, LoadRounded(q + k, n, scale));
     }
     for (std::size_t k = 0; k < widths.padded; k += kVector) Store(state.sum + i * widths.padded + k, F32x16{});
     Store(state.weight + i * kVector, F32x16{});
@@ -234,7 +260,7 @@ inline void AttendRowsBF16(const AttentionQueries& queries, const RowKeys& keys)
     const std::size_t tokens = left < kAttentionBlockTokens ? left : kAttentionBlockTokens;
     LoadKeyPairs(keys.keys + first * keys.stride, keys.stride, tokens, widths.width, block.keys);
     LoadValuePairs(keys.values + first * keys.stride, keys.stride, tokens, widths, block.values);
-    AttendPairTiles<kPairTileQueries>(block, widths, tokens, 0, count, state);
+    Products::Attend(block, widths, tokens, taken, state);
   }
   for (std::size_t i = 0; i < count; ++i) {
     float* const out = queries.out + i / queries.heads * queries.out_stride + i % queries.heads * widths.width;

@@ -1,3 +1,4 @@
+#include "kernels/attention_tiles.h"
 #include "kernels/matmul_tiles.h"
 #include "kernels/transformer_kernels.h"
 
@@ -12,6 +13,10 @@ void MatmulAmx(const Matrix& weights, std::size_t row_begin, std::size_t row_end
     return MatmulByTiles<Int8Tiles>(weights, row_begin, row_end, io);
   }
   kTransformerKernelsAvx512Vnni.matmul(weights, row_begin, row_end, io);
+}
+
+void AttendRowsAmx(const AttentionQueries& queries, const RowKeys& keys) {
+  AttendRowsByTiles(queries, keys);
 }
 
 }  // namespace loquat::kernels

@@ -6,7 +6,7 @@ namespace {
 
 constexpr TransformerKernels MakeTable() {
   TransformerKernels table = PanelTierKernels();
-  table.attend_rows_bf16 = AttendRowsBF16;
+  table.attend_rows_bf16 = AttendRowsInPairs<PairVectors>;
   return table;
 }
 

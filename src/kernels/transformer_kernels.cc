@@ -7,6 +7,7 @@ namespace {
 TransformerKernels AmxKernels() {
   TransformerKernels table = kTransformerKernelsAvx512Vnni;
   table.matmul = MatmulAmx;
+  table.attend_rows_bf16 = AttendRowsAmx;
   return table;
 }
 

@@ -205,7 +205,8 @@ extern const TransformerKernels kTransformerKernelsAvx2;
 extern const TransformerKernels kTransformerKernelsAvxVnni;
 extern const TransformerKernels kTransformerKernelsAvx512;
 extern const TransformerKernels kTransformerKernelsAvx512Vnni;
-// kAmx is that of avx512_vnni with these products.
+// kAmx is that of avx512_vnni with these.
 void MatmulAmx(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io);
+void AttendRowsAmx(const AttentionQueries& queries, const RowKeys& keys);
 
 }  // namespace loquat::kernels
