@@ -340,10 +340,10 @@ inline void MatmulGroupsAs(const Matrix& weights, std::size_t row_begin, std::si
   constexpr std::size_t kOpenFromTokens = 2 * GroupKernel<kType, false>::kTokens + 1;
   if (io.tokens < kOpenFromTokens) {
     GroupKernel<kType, false> kernel(weights.cols);
-    WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens);
+    WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens, io.more);
   } else {
     GroupKernel<kType, true> kernel(weights.cols);
-    WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens);
+    WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens, io.more);
   }
 }
 

@@ -73,7 +73,7 @@ struct Int8Kernel {
 inline void MatmulInt8Panels(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io) {
   const TileIo tile{.x = io.rounded, .x_stride = io.rounded_stride, .out = io.out, .out_stride = io.out_stride};
   const Int8Kernel kernel{weights.cols};
-  WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens);
+  WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens, io.more);
 }
 
 }  // namespace

@@ -95,7 +95,9 @@ struct BlockKernel {
 
 inline void MatmulInterleaved(const Matrix& weights, std::size_t row_begin, std::size_t row_end, const MatmulIo& io) {
   const TileIo tile{.x = io.rounded, .x_stride = io.rounded_stride, .out = io.out, .out_stride = io.out_stride};
-  const auto walk = [&](const auto& kernel) { WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens); };
+  const auto walk = [&](const auto& kernel) {
+    WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens, io.more);
+  };
   if (weights.type == WeightType::kQ8_0) return walk(BlockKernel<WeightType::kQ8_0>{weights.cols});
   walk(BlockKernel<WeightType::kQ4_0>{weights.cols});
 }

@@ -164,7 +164,7 @@ inline void MatmulPanelsAs(const Matrix& weights, std::size_t row_begin, std::si
                     .out = io.out,
                     .out_stride = io.out_stride};
   const FloatKernel<kType> kernel{weights.cols};
-  WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens);
+  WalkPanels(kernel, weights.data, row_begin, row_end, tile, io.tokens, io.more);
 }
 
 }  // namespace

@@ -269,7 +269,7 @@ inline void MatmulByTiles(const Matrix& weights, std::size_t row_begin, std::siz
   const TilesInUse tiles(split.height, kTileBytes);
   Kernel kernel(weights.cols);
   const TileIo tile{.x = io.rounded, .x_stride = io.rounded_stride, .out = io.out, .out_stride = io.out_stride};
-  WalkPanelsByTiles(kernel, weights.data, row_begin, row_end, tile, split);
+  WalkPanelsByTiles(kernel, weights.data, row_begin, row_end, tile, split, io.more);
 }
 
 }  // namespace

@@ -171,10 +171,11 @@ LOQUAT_SIMD LaneMask KeptRows(std::size_t panel, std::size_t row_begin, std::siz
   return static_cast<LaneMask>((1U << to) - (1U << from));
 }
 
-// Rows [row_begin, row_end) of the matrix whose first panel is at `data`; io.out is that of row 0.
+// Rows [row_begin, row_end) of the matrix whose first panel is at `data`; io.out is that of row 0. `more`: those after
+// them come next.
 template <typename Kernel>
 inline void WalkPanels(Kernel& kernel, const std::byte* data, std::size_t row_begin, std::size_t row_end,
-                       const TileIo& io, std::size_t tokens) {
+                       const TileIo& io, std::size_t tokens, bool more) {
   const std::size_t bytes = kernel.panel_bytes(), last = (row_end + kVector - 1) / kVector;
   std::size_t panel = row_begin / kVector;
   const auto kept = [&](std::size_t of) { return KeptRows(of, row_begin, row_end); };
@@ -184,10 +185,10 @@ inline void WalkPanels(Kernel& kernel, const std::byte* data, std::size_t row_be
   const bool pairs = Kernel::kPairTokens == Kernel::kTokens || tokens <= Kernel::kPairTokens;
   for (; pairs && panel + 1 < last; panel += 2) {
     const Panels<2> both{data + panel * bytes, bytes, {kept(panel), kept(panel + 1)}};
-    MeetPanels(kernel, both, here(), tokens, panel + 2 < last);
+    MeetPanels(kernel, both, here(), tokens, more || panel + 2 < last);
   }
   for (; panel < last; ++panel) {
-    MeetPanels(kernel, Panels<1>{data + panel * bytes, bytes, {kept(panel)}}, here(), tokens, panel + 1 < last);
+    MeetPanels(kernel, Panels<1>{data + panel * bytes, bytes, {kept(panel)}}, here(), tokens, more || panel + 1 < last);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/thread_team.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <limits>
@@ -81,11 +82,20 @@ struct ThreadTeam::State {
   }
 };
 
-ThreadTeam::ThreadTeam(const ThreadTeamOptions& options) : state_(std::make_unique<State>()) {
+namespace {
+
+unsigned ThreadsOf(const ThreadTeamOptions& options) {
+  const std::size_t cores = base::AllowedCores().size();
+  const std::size_t wanted = options.threads == 0 ? std::max<std::size_t>(cores, 1) : options.threads;
+  return static_cast<unsigned>(std::min<std::size_t>(wanted, kTeamThreadsMax));
+}
+
+}  // namespace
+
+ThreadTeam::ThreadTeam(const ThreadTeamOptions& options)
+    : state_(std::make_unique<State>()), ranges_(std::make_unique<Range[]>(ThreadsOf(options))) {
   const std::vector<int> cores = base::AllowedCores();
-  unsigned wanted = options.threads;
-  if (wanted == 0) wanted = cores.empty() ? 1 : static_cast<unsigned>(cores.size());
-  if (wanted > kTeamThreadsMax) wanted = kTeamThreadsMax;
+  const unsigned wanted = ThreadsOf(options);
   state_->threads.reserve(wanted - 1);
   for (unsigned i = 1; i < wanted; ++i) {
     try {

@@ -30,6 +30,42 @@ TEST(ThreadTeam, CallsEachPartOnceAndWaitsForAll) {
   }
 }
 
+TEST(ThreadTeam, PartsInOrderAreEachCalledOnceAndAThreadsOwnFollowEachOther) {
+  base::Random random(8);
+  for (const unsigned threads : {1U, 2U, 3U, 8U}) {
+    ThreadTeam team({.threads = threads});
+    for (int round = 0; round < 2000; ++round) {
+      std::vector<int> calls(random.Below(40));
+      team.RunInOrder(calls.size(), [&](std::size_t part) { ++calls[part]; });
+      for (const int count : calls) ASSERT_EQ(count, 1);
+    }
+  }
+  // Two threads that cannot overtake each other: each has one half, from its beginning to its end.
+  ThreadTeam team({.threads = 2});
+  std::barrier together(2);
+  std::vector<std::thread::id> by(8);
+  team.RunInOrder(by.size(), [&](std::size_t part) {
+    by[part] = std::this_thread::get_id();
+    together.arrive_and_wait();
+  });
+  EXPECT_NE(by.front(), by.back());
+  for (std::size_t part = 1; part < 4; ++part) {
+    EXPECT_EQ(by[part], by[0]) << part;
+    EXPECT_EQ(by[4 + part], by[4]) << part;
+  }
+}
+
+TEST(ThreadTeam, PartsOfAThreadThatIsHeldUpGoToTheOthers) {
+  ThreadTeam team({.threads = 2});
+  std::atomic<int> done{0};
+  team.RunInOrder(8, [&](std::size_t part) {
+    // The first part ends when all others have, its own range's among them.
+    while (part == 0 && done.load() < 7) std::this_thread::yield();
+    done.fetch_add(1);
+  });
+  EXPECT_EQ(done.load(), 8);
+}
+
 TEST(ThreadTeam, RoundsFollowEachOtherWithoutMixing) {
   ThreadTeam team({.threads = 4});
   std::vector<std::uint64_t> values(64);

@@ -106,21 +106,21 @@ inline void MeetPanelsByTiles(Kernel& kernel, const Panels<kPanels>& panels, con
   }
 }
 
-// Rows [row_begin, row_end) of the matrix whose first panel is at `data`; io.out is that of row 0. REQUIRES:
-// TilesInUse of the split's height.
+// Rows [row_begin, row_end) of the matrix whose first panel is at `data`; io.out is that of row 0. `more`: those after
+// them come next. REQUIRES: TilesInUse of the split's height.
 template <typename Kernel>
 inline void WalkPanelsByTiles(Kernel& kernel, const std::byte* data, std::size_t row_begin, std::size_t row_end,
-                              const TileIo& io, const TileSplit& split) {
+                              const TileIo& io, const TileSplit& split, bool more) {
   const std::size_t bytes = kernel.panel_bytes(), last = (row_end + kVector - 1) / kVector;
   std::size_t panel = row_begin / kVector;
   const auto kept = [&](std::size_t of) { return KeptRows(of, row_begin, row_end); };
   const auto here = [&] { return TileIo{io.x, io.x_stride, io.out + panel * kVector, io.out_stride}; };
   for (; panel + 1 < last; panel += 2) {
     const Panels<2> both{data + panel * bytes, bytes, {kept(panel), kept(panel + 1)}};
-    MeetPanelsByTiles(kernel, both, here(), split, panel + 2 < last);
+    MeetPanelsByTiles(kernel, both, here(), split, more || panel + 2 < last);
   }
   if (panel < last) {
-    MeetPanelsByTiles(kernel, Panels<1>{data + panel * bytes, bytes, {kept(panel)}}, here(), split, false);
+    MeetPanelsByTiles(kernel, Panels<1>{data + panel * bytes, bytes, {kept(panel)}}, here(), split, more);
   }
 }
 

@@ -103,6 +103,7 @@ struct MatmulIo {
   float* out = nullptr;                // [tokens, rows]
   std::size_t out_stride = 0;
   std::size_t tokens = 0;
+  bool more = false;  // The rows after these come next: the first of them are brought nearer.
 };
 
 // The query heads that share one key-value head, for successive tokens.

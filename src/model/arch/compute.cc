@@ -62,7 +62,7 @@ void Compute::ProjectAlike(std::span<const Linear> layers, Rows x, std::size_t t
   // Several parts a thread: one that is interrupted leaves its share to the others.
   const std::size_t shares = team_.size() == 1 ? 1 : std::size_t{4} * team_.size();
   const std::size_t parts = tokens * bytes < kWorthSharing ? 1 : std::min(steps, shares);
-  team_.Run(parts, [&](std::size_t part) {
+  team_.RunInOrder(parts, [&](std::size_t part) {
     const std::size_t begin = steps * part / parts * kRowStep;
     const std::size_t end = std::min(rows, steps * (part + 1) / parts * kRowStep);
     ProjectRows(task, begin, end);
@@ -79,6 +79,7 @@ void Compute::ProjectRows(const Task& task, std::size_t begin, std::size_t end) 
     if (first + from < to) {
       kernels::MatmulIo io = task.io;
       io.out = task.out.data + first;
+      io.more = to - first < rows;
       kernels_.matmul(layer.weight, from, to - first, io);
       const std::size_t count = to - first - from;
       for (std::size_t t = 0; t < io.tokens; ++t) {
