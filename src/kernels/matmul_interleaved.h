@@ -61,7 +61,7 @@ struct BlockKernel {
       I32x16 dots[kCount][kTile];
 #pragma clang loop unroll(full)
       for (std::size_t t = 0; t < kTile; ++t) {
-        const I32x16 start = Dots::Start(&BlockOf(io, t, block).quants_sum);
+        const I32x16 start = Dots::Start(BlockOf(io, t, block));
 #pragma clang loop unroll(full)
         for (std::size_t v = 0; v < kCount; ++v) dots[v][t] = start;
       }
@@ -84,7 +84,7 @@ struct BlockKernel {
 #pragma clang loop unroll(full)
         for (std::size_t t = 0; t < kTile; ++t) {
           const ActivationBlock& x = BlockOf(io, t, block);
-          const I32x16 total = Dots::Total(dots[v][t], &x.quants_sum);
+          const I32x16 total = Dots::Total(dots[v][t], x);
           sums.of[v][t] = MultiplyAdd(__builtin_convertvector(total, F32x16), scale * x.scale, sums.of[v][t]);
         }
       }

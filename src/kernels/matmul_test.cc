@@ -232,7 +232,8 @@ TEST_P(RoundingTest, ScalesTheGreatestTo127AndRoundsToTheNearest) {
       ASSERT_NEAR(block.quants[i], x[i] / greatest * 127, 0.50002) << i;
       sums[i / 16] += block.quants[i];
     }
-    EXPECT_EQ(block.quants_sum, sums[0] + sums[1]);
+    EXPECT_EQ(block.less_8, -8 * (sums[0] + sums[1]));
+    EXPECT_EQ(block.less_128, -128 * (sums[0] + sums[1]));
     EXPECT_EQ(block.sum, block.scale * static_cast<float>(sums[0] + sums[1]));
     EXPECT_EQ(block.half_sums[0], block.scale * static_cast<float>(sums[0]));
     EXPECT_EQ(block.half_sums[1], block.scale * static_cast<float>(sums[1]));

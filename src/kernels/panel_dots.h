@@ -12,7 +12,7 @@
 #include <immintrin.h>
 
 #include "kernels/simd.h"
-#include "kernels/weight_type.h"
+#include "kernels/transformer_kernels.h"
 
 namespace loquat::kernels {
 namespace {
@@ -69,8 +69,8 @@ struct DotsQ8_0 {
   LOQUAT_SIMD static Numbers Load(const std::byte* at) { return LoadAs<I32x16>(at); }
   LOQUAT_SIMD static Columns Of(const std::int8_t* x) { return BroadcastWord(x); }
   LOQUAT_SIMD static I32x16 Add(I32x16 sum, const Numbers& w, const Columns& x) { return AddProducts(sum, w, x); }
-  LOQUAT_SIMD static I32x16 Start(const std::int32_t* x_sum) { return -(BroadcastWord(x_sum) << 7); }
-  LOQUAT_SIMD static I32x16 Total(I32x16 sum, const std::int32_t*) { return sum; }
+  LOQUAT_SIMD static I32x16 Start(const ActivationBlock& x) { return BroadcastWord(&x.less_128); }
+  LOQUAT_SIMD static I32x16 Total(I32x16 sum, const ActivationBlock&) { return sum; }
 };
 
 // Of q4_0, which lies as q + 8, columns c and c + 16 in one byte.
@@ -89,8 +89,8 @@ struct DotsQ4_0 {
   LOQUAT_SIMD static I32x16 Add(I32x16 sum, const Numbers& w, const Columns& x) {
     return AddProducts(AddProducts(sum, w.low, x.low), w.high, x.high);
   }
-  LOQUAT_SIMD static I32x16 Start(const std::int32_t* x_sum) { return -(BroadcastWord(x_sum) << 3); }
-  LOQUAT_SIMD static I32x16 Total(I32x16 sum, const std::int32_t*) { return sum; }
+  LOQUAT_SIMD static I32x16 Start(const ActivationBlock& x) { return BroadcastWord(&x.less_8); }
+  LOQUAT_SIMD static I32x16 Total(I32x16 sum, const ActivationBlock&) { return sum; }
 };
 
 // Of numbers with signs (kernels/int8_panels.h) and activations without.
@@ -148,8 +148,8 @@ struct DotsQ8_0 {
         [](__m256i v, __m256i by) __attribute__((always_inline)) { return _mm256_sign_epi8(v, by); }, x, w.signs);
     return sum + MultiplyPairs(MultiplyBytes(w.magnitudes, turned), I32x16{} + kOnes16);
   }
-  LOQUAT_SIMD static I32x16 Start(const std::int32_t*) { return {}; }
-  LOQUAT_SIMD static I32x16 Total(I32x16 sum, const std::int32_t*) { return sum; }
+  LOQUAT_SIMD static I32x16 Start(const ActivationBlock&) { return {}; }
+  LOQUAT_SIMD static I32x16 Total(I32x16 sum, const ActivationBlock&) { return sum; }
 };
 
 // q4_0: a block's 32 products of a row are added in two times 16 bits: sixteen of 15 * 127 at most in each.
@@ -168,9 +168,9 @@ struct DotsQ4_0 {
   LOQUAT_SIMD static I32x16 Add(I32x16 sums, const Numbers& w, const Columns& x) {
     return AddPairs(sums, AddPairs(MultiplyBytes(w.low, x.low), MultiplyBytes(w.high, x.high)));
   }
-  LOQUAT_SIMD static I32x16 Start(const std::int32_t*) { return {}; }
-  LOQUAT_SIMD static I32x16 Total(I32x16 sums, const std::int32_t* x_sum) {
-    return MultiplyPairs(sums, I32x16{} + kOnes16) - (BroadcastWord(x_sum) << 3);
+  LOQUAT_SIMD static I32x16 Start(const ActivationBlock&) { return {}; }
+  LOQUAT_SIMD static I32x16 Total(I32x16 sums, const ActivationBlock& x) {
+    return MultiplyPairs(sums, I32x16{} + kOnes16) + BroadcastWord(&x.less_8);
   }
 };
 

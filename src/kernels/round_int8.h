@@ -54,7 +54,8 @@ inline void RoundToInt8(const float* x, std::size_t cols, std::byte* out) {
     block->sum = scale * static_cast<float>(sums[0] + sums[1]);
     block->half_sums[0] = scale * static_cast<float>(sums[0]);
     block->half_sums[1] = scale * static_cast<float>(sums[1]);
-    block->quants_sum = sums[0] + sums[1];
+    block->less_8 = -8 * (sums[0] + sums[1]);
+    block->less_128 = -128 * (sums[0] + sums[1]);
   }
 }
 

@@ -57,7 +57,9 @@ struct ActivationBlock {
   float scale;
   float sum;           // scale * the sum of quants,
   float half_sums[2];  // and that of the first sixteen and of the others.
-  std::int32_t quants_sum;
+  // What products of numbers that lie as q + 8 and q + 128 have too much, with its sign turned: -8 and -128 times the
+  // sum of the quants.
+  std::int32_t less_8, less_128;
 };
 // Of kInt8Token: an activation is scale * (byte - zero) within half a scale. The scale is the range of the token's
 // activations, zero among them, by 255; where that is below 2^-100 all are zero, where it is no number neither is the
