@@ -10,6 +10,8 @@
 namespace loquat::engine {
 
 inline constexpr std::size_t kScanLanes = 16;
+// Floats from what is looked at to what is asked for: another core may have written them last, and be slow to answer.
+inline constexpr std::size_t kScanAhead = 512;
 inline constexpr std::size_t kScanBlock = 512;  // Looked through again when it holds the greatest.
 
 struct LogitScan {
@@ -27,6 +29,7 @@ inline LogitScan ScanLogits(std::span<const float> logits) {
   }
   const std::size_t whole = logits.size() / kScanLanes * kScanLanes;
   for (std::size_t i = 0; i < whole; i += kScanLanes) {
+    __builtin_prefetch(logits.data() + i + kScanAhead);
     for (std::size_t j = 0; j < kScanLanes; ++j) {
       const float logit = logits[i + j];
       greatest[j] = logit > greatest[j] ? logit : greatest[j];
