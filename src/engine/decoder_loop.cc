@@ -1,6 +1,7 @@
 #include "engine/decoder_loop.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -30,6 +31,8 @@ std::string_view EndName(const Generation& generation, const base::Status& statu
   return cut ? "length" : "stop";
 }
 
+constexpr unsigned kSamplersMax = 8;  // Each has memory for the vocabulary.
+
 }  // namespace
 
 DecoderLoop::DecoderLoop(DecoderParts parts, const LoopOptions& options, Admission& admission, EngineMetrics& metrics,
@@ -44,7 +47,6 @@ DecoderLoop::DecoderLoop(DecoderParts parts, const LoopOptions& options, Admissi
       index_(*parts_.pages),
       pages_(*parts_.pages, index_),
       scheduler_(options.scheduler, pages_),
-      sampler_(vocabulary_),
       page_tables_(options.scheduler.sequences_max) {
   decoder_metrics_.kv_pages.Set(parts_.pages->size());
   // No step allocates: what it fills is sized here for the longest sequences, as each sequence is when it starts.
@@ -52,6 +54,10 @@ DecoderLoop::DecoderLoop(DecoderParts parts, const LoopOptions& options, Admissi
   const std::uint32_t pages_max = std::min(PagesFor(parts_.model->config().context), parts_.pages->size());
   for (auto& table : page_tables_) table.reserve(pages_max);
   draft_runs_.reserve(options.scheduler.step_tokens_max);
+  const unsigned samplers = std::min(parts_.workspace->threads(), kSamplersMax);
+  samplers_.reserve(samplers);
+  for (unsigned i = 0; i < samplers; ++i) samplers_.emplace_back(vocabulary_);
+  first_tokens_.resize(options.scheduler.sequences_max);
   logprobs_.reserve(1 + kTopLogprobsMax);
 }
 
@@ -202,13 +208,9 @@ bool DecoderLoop::Step() {
   const base::TimePoint now = clock_.Now();
   Report(plan, now - start);
 
+  DrawFirstTokens(plan, logits);
   std::size_t row = 0;
-  for (std::size_t i = 0; i < plan.items.size(); ++i) {
-    // By the slice, not the sequence: a choice that fails takes the others of its generation along.
-    const std::size_t rows = slices_[i].no_logits ? 0 : slices_[i].all_logits ? slices_[i].tokens.size() : 1;
-    Advance(plan.items[i], logits.subspan(row * vocabulary_, rows * vocabulary_), now);
-    row += rows;
-  }
+  for (std::size_t i = 0; i < plan.items.size(); ++i) Advance(i, plan, RowsOf(i, logits, row), now);
   decoder_metrics_.accepted_tokens.Increment(accepted_);
   decoder_metrics_.decode_tokens.Increment(accepted_);
   admission_.OnAccepted(decoded_, accepted_);
@@ -224,7 +226,44 @@ void DecoderLoop::PublishGauges() {
   decoder_metrics_.kv_pages_cached.Set(stats.kv_pages_cached);
 }
 
-void DecoderLoop::Advance(const StepItem& item, std::span<const float> rows, base::TimePoint now) {
+// The item's rows of the logits, of which those from `row` on are its own and others'.
+std::span<const float> DecoderLoop::RowsOf(std::size_t item, std::span<const float> logits, std::size_t& row) const {
+  // By the slice, not the sequence: a choice that fails takes the others of its generation along.
+  const model::DecoderSlice& slice = slices_[item];
+  const std::size_t rows = slice.no_logits ? 0 : slice.all_logits ? slice.tokens.size() : 1;
+  const std::size_t first = std::exchange(row, row + rows);
+  return logits.subspan(first * vocabulary_, rows * vocabulary_);
+}
+
+// A draw looks through the whole vocabulary, and nothing of another sequence: all threads draw at once. Prompts that
+// several choices go on from, and what follows a draft's first token, are drawn later.
+void DecoderLoop::DrawFirstTokens(const StepPlan& plan, std::span<const float> logits) {
+  const std::size_t items = plan.items.size();
+  const std::size_t parts = std::min(samplers_.size(), items);
+  const auto draw = [&](std::size_t part) {
+    std::size_t row = 0;
+    for (std::size_t i = 0; i < items; ++i) {
+      const std::span<const float> rows = RowsOf(i, logits, row);
+      if (i % parts != part) continue;
+      first_tokens_[i].reset();
+      const Choice& choice = AsChoice(*plan.items[i].sequence);
+      if (rows.empty() || choice.slots > 1 || choice.finish.has_value()) continue;
+      first_tokens_[i] = Sample(samplers_[part], choice, rows.first(vocabulary_));
+    }
+  };
+  parts_.workspace->RunParts(parts, std::ref(draw));  // By reference: a function of its own would be allocated.
+}
+
+base::Result<TokenId> DecoderLoop::Sample(Sampler& sampler, const Choice& choice, std::span<const float> row) const {
+  return sampler.Sample(choice.generation.request.sampling, {.logits = row,
+                                                             .history = choice.tokens,
+                                                             .prompt_tokens = choice.prompt_tokens,
+                                                             .seed = choice.generation.seed,
+                                                             .choice = choice.choice});
+}
+
+void DecoderLoop::Advance(std::size_t index, const StepPlan& plan, std::span<const float> rows, base::TimePoint now) {
+  const StepItem& item = plan.items[index];
   Choice& choice = AsChoice(*item.sequence);
   Generation& generation = choice.generation;
   // Ended by another choice in this very step.
@@ -240,10 +279,11 @@ void DecoderLoop::Advance(const StepItem& item, std::span<const float> rows, bas
   if (choice.slots > 1) {
     Fork(generation);
     for (std::size_t i = 0; i < generation.choices.size() && drawn.has_value(); ++i) {
-      drawn = Draw(*generation.choices[i], rows, now);
+      Choice& each = *generation.choices[i];
+      drawn = Accept(each, Sample(samplers_.front(), each, rows), rows, now);
     }
   } else {
-    drawn = DrawEach(choice, rows, now);
+    drawn = DrawEach(choice, *first_tokens_[index], rows, now);
   }
   if (!drawn.has_value()) {
     End(generation, std::move(drawn), now);
@@ -272,17 +312,19 @@ void DecoderLoop::Fork(Generation& generation) {
 }
 
 // The next token, and those after it for as long as the draft had them: their keys and values are computed.
-base::Status DecoderLoop::DrawEach(Choice& choice, std::span<const float> rows, base::TimePoint now) {
+base::Status DecoderLoop::DrawEach(Choice& choice, const base::Result<TokenId>& first, std::span<const float> rows,
+                                   base::TimePoint now) {
   std::uint32_t verified = 0;
   std::uint32_t accepted = 0;
-  base::Status drawn = Draw(choice, rows.first(vocabulary_), now);
+  base::Status drawn = Accept(choice, first, rows.first(vocabulary_), now);
   while (drawn.has_value() && accepted < choice.draft.size() && !choice.finish.has_value() &&
          !choice.generation.cancelled()) {
     ++verified;
     if (choice.tokens.back() != choice.draft[accepted]) break;
     ++accepted;
     ++choice.computed;
-    drawn = Draw(choice, rows.subspan(std::size_t{accepted} * vocabulary_, vocabulary_), now);
+    const std::span<const float> row = rows.subspan(std::size_t{accepted} * vocabulary_, vocabulary_);
+    drawn = Accept(choice, Sample(samplers_.front(), choice, row), row, now);
   }
   if (choice.draft.empty()) return drawn;
   choice.drafter->OnVerified(verified, accepted);
@@ -291,17 +333,13 @@ base::Status DecoderLoop::DrawEach(Choice& choice, std::span<const float> rows, 
   return drawn;
 }
 
-base::Status DecoderLoop::Draw(Choice& choice, std::span<const float> row, base::TimePoint now) {
+base::Status DecoderLoop::Accept(Choice& choice, const base::Result<TokenId>& drawn, std::span<const float> row,
+                                 base::TimePoint now) {
   Generation& generation = choice.generation;
-  const SampleInput input{.logits = row,
-                          .history = choice.tokens,
-                          .prompt_tokens = choice.prompt_tokens,
-                          .seed = generation.seed,
-                          .choice = choice.choice};
-  LOQUAT_ASSIGN(const TokenId token, sampler_.Sample(generation.request.sampling, input));
+  LOQUAT_ASSIGN(const TokenId token, drawn);
   logprobs_.clear();
   if (generation.request.top_logprobs.has_value()) {
-    sampler_.Logprobs(row, token, *generation.request.top_logprobs, logprobs_);
+    samplers_.front().Logprobs(row, token, *generation.request.top_logprobs, logprobs_);
   }
   if (generation.usage.generated_tokens == 0) {
     generation.first_token_at = now;

@@ -13,6 +13,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -68,10 +70,15 @@ class DecoderLoop {
   void GiveDrafts(const StepPlan& plan);
   std::span<const float> Compute(const StepPlan& plan);
   void Report(const StepPlan& plan, base::Duration took);
-  void Advance(const StepItem& item, std::span<const float> rows, base::TimePoint now);
+  std::span<const float> RowsOf(std::size_t item, std::span<const float> logits, std::size_t& row) const;
+  void Advance(std::size_t item, const StepPlan& plan, std::span<const float> rows, base::TimePoint now);
   void Fork(Generation& generation);
-  base::Status DrawEach(Choice& choice, std::span<const float> rows, base::TimePoint now);
-  base::Status Draw(Choice& choice, std::span<const float> row, base::TimePoint now);
+  base::Status DrawEach(Choice& choice, const base::Result<TokenId>& first, std::span<const float> rows,
+                        base::TimePoint now);
+  void DrawFirstTokens(const StepPlan& plan, std::span<const float> logits);
+  base::Result<TokenId> Sample(Sampler& sampler, const Choice& choice, std::span<const float> row) const;
+  base::Status Accept(Choice& choice, const base::Result<TokenId>& drawn, std::span<const float> row,
+                      base::TimePoint now);
   void FinishChoice(Choice& choice);
   void End(Generation& generation, base::Status status, base::TimePoint now);
   void DropEnded();
@@ -90,7 +97,7 @@ class DecoderLoop {
   PrefixIndex index_;
   SequencePages pages_;
   Scheduler scheduler_;
-  Sampler sampler_;
+  std::vector<Sampler> samplers_;  // One for each thread that draws; the first for what is drawn one by one.
   std::vector<std::unique_ptr<Generation>> generations_;
   std::vector<Generation*> ended_;
   std::uint64_t arrivals_ = 0;
@@ -100,6 +107,7 @@ class DecoderLoop {
   std::vector<TokenId> draft_runs_;  // The slices of sequences with drafts: last token and draft, end to end.
   std::uint32_t decoded_ = 0;        // Sequences that got their next token,
   std::uint32_t accepted_ = 0;       // and tokens of drafts besides.
+  std::vector<std::optional<base::Result<TokenId>>> first_tokens_;  // [item]: drawn by all threads, where it can be.
   std::vector<TokenLogprob> logprobs_;
 };
 

@@ -107,17 +107,21 @@ void Sampler::Normalize() {
 
 // All tokens that are not forbidden, or the top_k of them, with softmax(logit / temperature).
 void Sampler::FillCandidates(std::span<const float> logits, const SamplingOptions& options) {
+  const std::size_t kept = options.greedy() ? 1 : options.top_k > 0 ? options.top_k : logits.size();
   candidates_.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
+  std::size_t i = 0;
+  for (; i < logits.size() && candidates_.size() < kept; ++i) {
     if (logits[i] > kForbidden) candidates_.push_back({logits[i], static_cast<TokenId>(i), 0});
   }
-  if (options.greedy()) {
-    std::iter_swap(candidates_.begin(), std::min_element(candidates_.begin(), candidates_.end(), Likelier));
-    candidates_.resize(1);
-  } else if (options.top_k > 0 && options.top_k < candidates_.size()) {
-    const auto end = candidates_.begin() + options.top_k;
-    std::nth_element(candidates_.begin(), end, candidates_.end(), Likelier);
-    candidates_.erase(end, candidates_.end());
+  if (i < logits.size()) {
+    // The least likely is on top of the heap. Of equals the lower id is likelier, and came first.
+    std::make_heap(candidates_.begin(), candidates_.end(), Likelier);
+    for (; i < logits.size(); ++i) {
+      if (logits[i] <= candidates_.front().logit) continue;
+      std::pop_heap(candidates_.begin(), candidates_.end(), Likelier);
+      candidates_.back() = {logits[i], static_cast<TokenId>(i), 0};
+      std::push_heap(candidates_.begin(), candidates_.end(), Likelier);
+    }
   }
   float max = kForbidden;
   for (const Candidate& candidate : candidates_) max = std::max(max, candidate.logit);
@@ -125,7 +129,7 @@ void Sampler::FillCandidates(std::span<const float> logits, const SamplingOption
   for (Candidate& candidate : candidates_) {
     candidate.probability = std::exp((static_cast<double>(candidate.logit) - max) * scale);
   }
-  // nth_element leaves an order that the library decides; what is drawn must not depend on it.
+  // A heap has an order that the library decides; what is drawn must not depend on it.
   if (options.top_k > 0) std::sort(candidates_.begin(), candidates_.end(), Likelier);
   Normalize();
 }

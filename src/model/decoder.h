@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -49,6 +50,11 @@ class DecoderModel {
     virtual ~Workspace() = default;
     // Passes with this workspace show their linear layers' inputs from now on; null: to nobody. It outlives them.
     virtual void Observe(LinearObserver* observer) { (void)observer; }  // Without such layers: nothing to show.
+    // The threads that compute, between two passes: calls work(part) for each part in [0, parts), on any of them.
+    virtual unsigned threads() const { return 1; }
+    virtual void RunParts(std::size_t parts, const std::function<void(std::size_t)>& work) {
+      for (std::size_t part = 0; part < parts; ++part) work(part);
+    }
   };
   virtual ~DecoderModel() = default;
 

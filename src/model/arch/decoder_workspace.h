@@ -32,6 +32,10 @@ class DecoderWorkspace : public DecoderModel::Workspace {
                    const kernels::TransformerKernels& kernels, kernels::ThreadTeam& team);
 
   void Observe(LinearObserver* observer) override { compute_.Observe(observer); }
+  unsigned threads() const override { return compute_.team().size(); }
+  void RunParts(std::size_t parts, const std::function<void(std::size_t)>& work) override {
+    compute_.team().Run(parts, work);
+  }
 
   const Compute& compute() const { return compute_; }
 
