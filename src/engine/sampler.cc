@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "engine/exponentials.h"
 #include "engine/logit_scan.h"
 #include "engine/philox.h"
 
@@ -23,18 +24,12 @@ bool NeedsAdjusting(const SamplingOptions& options) {
          options.frequency_penalty != 0 || options.no_repeat_ngram > 0;
 }
 
-// The log of the sum of exponentials, in double and in the order of the ids.
-double LogSumExp(std::span<const float> logits, float max) {
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - max);
-  return max + std::log(sum);
-}
-
 }  // namespace
 
 Sampler::Sampler(std::uint32_t vocabulary) : adjusted_(vocabulary), seen_(vocabulary), in_text_(vocabulary) {
   candidates_.reserve(vocabulary);
   typicality_.reserve(vocabulary);
+  exponentials_.resize(vocabulary);
   order_.resize(vocabulary);
 }
 
@@ -105,33 +100,44 @@ void Sampler::Normalize() {
   for (Candidate& candidate : candidates_) candidate.probability /= sum;
 }
 
-// All tokens that are not forbidden, or the top_k of them, with softmax(logit / temperature).
+// All tokens that are not forbidden, or the likeliest, with softmax(logit / temperature).
 void Sampler::FillCandidates(std::span<const float> logits, const SamplingOptions& options) {
   const std::size_t kept = options.greedy() ? 1 : options.top_k > 0 ? options.top_k : logits.size();
+  const float max = ScanLogits(logits).greatest;
+  const double scale = options.greedy() ? 1 : 1.0 / options.temperature;
+  if (kept < logits.size()) {
+    KeepLikeliest(logits, kept);
+    for (Candidate& candidate : candidates_) {
+      candidate.probability = ExpOfNegative((static_cast<double>(candidate.logit) - max) * scale);
+    }
+    // A heap has an order that the library decides; what is drawn must not depend on it.
+    std::sort(candidates_.begin(), candidates_.end(), Likelier);
+  } else {
+    Exponentials(logits, max, scale, exponentials_);
+    candidates_.clear();
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      if (logits[i] > kForbidden) candidates_.push_back({logits[i], static_cast<TokenId>(i), exponentials_[i]});
+    }
+    if (options.top_k > 0) std::sort(candidates_.begin(), candidates_.end(), Likelier);
+  }
+  Normalize();
+}
+
+// In any order.
+void Sampler::KeepLikeliest(std::span<const float> logits, std::size_t count) {
   candidates_.clear();
   std::size_t i = 0;
-  for (; i < logits.size() && candidates_.size() < kept; ++i) {
+  for (; i < logits.size() && candidates_.size() < count; ++i) {
     if (logits[i] > kForbidden) candidates_.push_back({logits[i], static_cast<TokenId>(i), 0});
   }
-  if (i < logits.size()) {
-    // The least likely is on top of the heap. Of equals the lower id is likelier, and came first.
-    std::make_heap(candidates_.begin(), candidates_.end(), Likelier);
-    for (; i < logits.size(); ++i) {
-      if (logits[i] <= candidates_.front().logit) continue;
-      std::pop_heap(candidates_.begin(), candidates_.end(), Likelier);
-      candidates_.back() = {logits[i], static_cast<TokenId>(i), 0};
-      std::push_heap(candidates_.begin(), candidates_.end(), Likelier);
-    }
+  // The least likely is on top of the heap. Of equals the lower id is likelier, and came first.
+  std::make_heap(candidates_.begin(), candidates_.end(), Likelier);
+  for (; i < logits.size(); ++i) {
+    if (logits[i] <= candidates_.front().logit) continue;
+    std::pop_heap(candidates_.begin(), candidates_.end(), Likelier);
+    candidates_.back() = {logits[i], static_cast<TokenId>(i), 0};
+    std::push_heap(candidates_.begin(), candidates_.end(), Likelier);
   }
-  float max = kForbidden;
-  for (const Candidate& candidate : candidates_) max = std::max(max, candidate.logit);
-  const double scale = options.greedy() ? 1 : 1.0 / options.temperature;
-  for (Candidate& candidate : candidates_) {
-    candidate.probability = std::exp((static_cast<double>(candidate.logit) - max) * scale);
-  }
-  // A heap has an order that the library decides; what is drawn must not depend on it.
-  if (options.top_k > 0) std::sort(candidates_.begin(), candidates_.end(), Likelier);
-  Normalize();
 }
 
 // Those whose surprise -log p is nearest to the entropy, until they hold the mass.
@@ -219,7 +225,8 @@ base::Result<TokenId> Sampler::Sample(const SamplingOptions& options, const Samp
 void Sampler::Logprobs(std::span<const float> logits, TokenId token, std::uint32_t top,
                        std::vector<TokenLogprob>& out) {
   const float max = ScanLogits(logits).greatest;
-  const double total = LogSumExp(logits, max);
+  Exponentials(logits, max, 1, exponentials_);
+  const double total = max + std::log(std::accumulate(exponentials_.begin(), exponentials_.end(), 0.0));
   const auto add = [&](std::size_t id) {
     out.push_back({static_cast<TokenId>(id), static_cast<float>(static_cast<double>(logits[id]) - total)});
   };

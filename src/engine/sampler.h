@@ -51,6 +51,7 @@ class Sampler {
 
   // Each fills or narrows candidates_ and renormalises.
   void FillCandidates(std::span<const float> logits, const SamplingOptions& options);
+  void KeepLikeliest(std::span<const float> logits, std::size_t count);
   void KeepTypical(float mass);
   void KeepTop(float mass);
   void KeepAbove(float fraction);
@@ -60,6 +61,7 @@ class Sampler {
   std::vector<std::uint32_t> seen_;    // [vocabulary]: times in the answer; all zero between calls.
   std::vector<std::uint8_t> in_text_;  // [vocabulary]: in prompt or answer; all zero between calls.
   std::vector<Candidate> candidates_;  // At most [vocabulary]
+  std::vector<double> exponentials_;   // [vocabulary]
   std::vector<double> typicality_;     // [candidates]
   std::vector<std::uint32_t> order_;   // [vocabulary]
 };
