@@ -23,8 +23,9 @@ enum class Isa : std::uint8_t {
 // The best tier that this processor and operating system support.
 Isa DetectIsa();
 
-// From the least to the best. A machine that has one need not have all before it: many with AVX-512 lack AVX-VNNI.
-inline constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512, Isa::kAvx512Vnni, Isa::kAmx};
+// From the least to the best. A machine that has one need not have all before it: many with AVX-512 lack AVX-VNNI, and
+// many lack BF16. For those kAvx2 is better than kAvx512, which multiplies floats alone.
+inline constexpr Isa kIsas[] = {Isa::kScalar, Isa::kAvx512, Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni, Isa::kAmx};
 
 // Whether this processor and operating system support the tier. For kAmx the process asks the operating system for the
 // tiles, which it then has to its end.
