@@ -50,12 +50,14 @@ inline void RoundToInt8(const float* x, std::size_t cols, std::byte* out) {
       __builtin_memcpy(block->quants + half * kVector, &bytes, sizeof bytes);
       sums[half] = __builtin_reduce_add(rounded);
     }
+    // Without signs: of what is no number the sums are any, and wrap.
+    const std::uint32_t sum = static_cast<std::uint32_t>(sums[0]) + static_cast<std::uint32_t>(sums[1]);
     block->scale = scale;
-    block->sum = scale * static_cast<float>(sums[0] + sums[1]);
+    block->sum = scale * static_cast<float>(static_cast<std::int32_t>(sum));
     block->half_sums[0] = scale * static_cast<float>(sums[0]);
     block->half_sums[1] = scale * static_cast<float>(sums[1]);
-    block->less_8 = -8 * (sums[0] + sums[1]);
-    block->less_128 = -128 * (sums[0] + sums[1]);
+    block->less_8 = static_cast<std::int32_t>(0U - 8U * sum);
+    block->less_128 = static_cast<std::int32_t>(0U - 128U * sum);
   }
 }
 
