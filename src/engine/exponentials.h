@@ -12,7 +12,7 @@ namespace loquat::engine {
 
 inline constexpr double kExpLeast = -700;  // Below it e^x is taken for e^kExpLeast: 1e-304.
 
-// Within 4e-16 of itself. REQUIRES: x <= 0, or minus infinity.
+// Within 6e-16 of itself. REQUIRES: x <= 0, or minus infinity.
 inline double ExpOfNegative(double x) {
   constexpr double kLog2E = 1.44269504088896340736;
   // ln 2 in two parts, of which the first times any power of two here is exact.

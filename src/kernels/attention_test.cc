@@ -204,7 +204,7 @@ TEST_P(AttentionTest, OverRowsInBf16EqualsDoublesOfWhatWasRounded) {
   if (tier().attend_rows_bf16 == nullptr) return;  // Not every tier has it.
   for (const std::size_t width : {1, 2, 16, 26, 31, 32, 33, 64, 128, 256}) {
     for (const std::size_t keys : {1, 2, 31, 32, 33, 100}) {
-      constexpr std::size_t kTokens = 5, kHeads = 3;
+      constexpr std::size_t kTokens = 10, kHeads = 3;  // More than one tile of queries.
       const std::size_t stride = width + 3;
       const auto q = Randoms(kTokens * kHeads * width, 3), k = Randoms(keys * stride, 1), v = Randoms(keys * stride, 1);
       const float scale = 1 / std::sqrt(static_cast<float>(width));
@@ -247,6 +247,21 @@ TEST_P(AttentionTest, OverRowsInBf16EqualsDoublesOfWhatWasRounded) {
   }
 }
 
+// One query of one head, [width], over rows of keys and values, [keys, width].
+void AttendOneInBf16(const TransformerKernels& tier, const std::vector<float>& q, const std::vector<float>& k,
+                     const std::vector<float>& v, float scale, std::vector<float>& out) {
+  const std::size_t width = q.size();
+  tier.attend_rows_bf16({.q = q.data(),
+                         .q_stride = width,
+                         .out = out.data(),
+                         .out_stride = width,
+                         .tokens = 1,
+                         .heads = 1,
+                         .head_width = width,
+                         .scale = scale},
+                        {.keys = k.data(), .values = v.data(), .stride = width, .tokens = k.size() / width});
+}
+
 TEST_P(AttentionTest, InBf16WhatIsNoNumberShows) {
   if (tier().attend_rows_bf16 == nullptr) return;
   constexpr std::size_t kKeys = 40, kWidth = 20;
@@ -255,15 +270,7 @@ TEST_P(AttentionTest, InBf16WhatIsNoNumberShows) {
     auto k = Randoms(kKeys * kWidth, 1);
     k[bad * kWidth + 3] = NAN;
     std::vector<float> out(kWidth);
-    tier().attend_rows_bf16({.q = q.data(),
-                             .q_stride = kWidth,
-                             .out = out.data(),
-                             .out_stride = kWidth,
-                             .tokens = 1,
-                             .heads = 1,
-                             .head_width = kWidth,
-                             .scale = 0.2F},
-                            {.keys = k.data(), .values = v.data(), .stride = kWidth, .tokens = kKeys});
+    AttendOneInBf16(tier(), q, k, v, 0.2F, out);
     for (const float x : out) EXPECT_TRUE(std::isnan(x)) << bad;
   }
 }
@@ -279,15 +286,7 @@ TEST_P(AttentionTest, InBf16GreatScoresPickOneValue) {
       v[j * kWidth + c] = static_cast<float>(j);
     }
   }
-  tier().attend_rows_bf16({.q = q.data(),
-                           .q_stride = kWidth,
-                           .out = out.data(),
-                           .out_stride = kWidth,
-                           .tokens = 1,
-                           .heads = 1,
-                           .head_width = kWidth,
-                           .scale = 1},
-                          {.keys = k.data(), .values = v.data(), .stride = kWidth, .tokens = kKeys});
+  AttendOneInBf16(tier(), q, k, v, 1, out);
   for (const float x : out) EXPECT_FLOAT_EQ(x, 50);
 }
 

@@ -25,6 +25,9 @@ struct PairTiles {
   }
 
  private:
+  // Registers; names without commas, as what takes them are macros.
+  static constexpr int kSums = kSumTile<0, 0>, kNextSums = kSumTile<0, 1>, kQueries = kTokenTile<0>,
+                       kOperand = kPanelTile<0>, kNextOperand = kPanelTile<1>;
   static constexpr std::size_t kHalf = kTileTokens / 2;  // Queries whose scores the registers hold.
 
   static void AttendTile(const PairBlock& block, const PairWidths& widths, std::size_t count, std::size_t first,
@@ -48,30 +51,30 @@ struct PairTiles {
   static void Scores(const PairBlock& block, const PairWidths& widths, const std::uint32_t* q,
                      float (&scores)[kTileTokens][kAttentionBlockTokens]) {
     constexpr std::size_t kKeyStride = kAttentionBlockTokens * sizeof *q;
-    _tile_zero(0);
-    _tile_zero(1);
+    _tile_zero(kSums);
+    _tile_zero(kNextSums);
     for (std::size_t pair = 0; pair < widths.padded_pairs; pair += kTileWords) {
       const std::uint32_t* const keys = block.keys + pair * kAttentionBlockTokens;
-      _tile_loadd(4, q + pair, widths.padded_pairs * sizeof *q);
-      _tile_loadd(6, keys, kKeyStride);
-      _tile_loadd(7, keys + kVector, kKeyStride);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_dpbf16ps(1, 4, 7);
+      _tile_loadd(kQueries, q + pair, widths.padded_pairs * sizeof *q);
+      _tile_loadd(kOperand, keys, kKeyStride);
+      _tile_loadd(kNextOperand, keys + kVector, kKeyStride);
+      _tile_dpbf16ps(kSums, kQueries, kOperand);
+      _tile_dpbf16ps(kNextSums, kQueries, kNextOperand);
     }
-    _tile_stored(0, scores[0], sizeof scores[0]);
-    _tile_stored(1, scores[0] + kVector, sizeof scores[0]);
+    _tile_stored(kSums, scores[0], sizeof scores[0]);
+    _tile_stored(kNextSums, scores[0] + kVector, sizeof scores[0]);
   }
 
   // sum = sum * factor + the values weighted.
   static void AddValues(const PairBlock& block, const PairWidths& widths, const std::uint32_t* weights,
                         const float (&factors)[2][kVector], float* sum) {
     alignas(64) float added[kTileTokens][kHeadWidthMax];
-    _tile_loadd(4, weights, kTileBytes);
+    _tile_loadd(kQueries, weights, kTileBytes);
     for (std::size_t column = 0; column < widths.padded; column += kVector) {
-      _tile_zero(0);
-      _tile_loadd(6, block.values + column, widths.padded * sizeof *block.values);
-      _tile_dpbf16ps(0, 4, 6);
-      _tile_stored(0, added[0] + column, sizeof added[0]);
+      _tile_zero(kSums);
+      _tile_loadd(kOperand, block.values + column, widths.padded * sizeof *block.values);
+      _tile_dpbf16ps(kSums, kQueries, kOperand);
+      _tile_stored(kSums, added[0] + column, sizeof added[0]);
     }
     for (std::size_t i = 0; i < kTileTokens; ++i) {
       const F32x16 factor = Broadcast(factors[i / kHalf][i % kHalf]);

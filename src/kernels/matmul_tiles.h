@@ -12,8 +12,8 @@
 namespace loquat::kernels {
 namespace {
 
-// A tile's sums in memory: [token, row].
-struct alignas(64) SpilledSums {
+// A tile in memory: sums [token, row], or operands.
+struct alignas(64) StoredTile {
   std::byte rows[kTileTokens][kTileBytes];
 };
 
@@ -62,7 +62,7 @@ LOQUAT_SIMD void AddStep(const TileOperands<kTiles, kPanels>& at) {
 template <std::size_t kTiles, std::size_t kPanels>
 LOQUAT_SIMD void ClearSums() {
   ForSums<kTiles, kPanels>([]<std::size_t kA, std::size_t kV>()
-                               __attribute__((always_inline)) { _tile_zero(static_cast<int>(kSumTile<kA, kV>)); });
+                               __attribute__((always_inline)) { _tile_zero((kSumTile<kA, kV>)); });
 }
 
 // Panels whose last step is less than a tile deep: its lines with zeros behind them, and the tokens' bytes likewise, as
@@ -98,7 +98,7 @@ class TileTails {
   }
 
  private:
-  SpilledSums panels_[2], tokens_[2];
+  StoredTile panels_[2], tokens_[2];
 };
 
 // Steps of a chunk of panels that lie line by line, the last of which may be less deep than a tile: its lines and its
@@ -175,8 +175,8 @@ struct Int8Tiles {
     ClearSums<kTiles, kPanels>();
     AddChunk<ByteProducts>(panels, at(0), tiles, io.x + kTokenHead, io.x_stride, depth(), tails, ahead);
     ForSums<kTiles, kPanels>([&]<std::size_t kA, std::size_t kV>() __attribute__((always_inline)) {
-      SpilledSums dots;
-      _tile_stored(static_cast<int>(kSumTile<kA, kV>), dots.rows, kTileBytes);
+      StoredTile dots;
+      _tile_stored((kSumTile<kA, kV>), dots.rows, kTileBytes);
       const auto scales = LoadAs<F32x16>(panels.at(kV, 0));
       const auto row_sums = LoadAs<I32x16>(panels.at(kV, sizeof scales));
       const TokenTile& tile = tiles.of[kA];
@@ -197,14 +197,14 @@ struct FloatSums {
     ForSums<kTiles, kPanels>([&]<std::size_t kA, std::size_t kV>() __attribute__((always_inline)) {
       const float* const out = io.out + tiles.of[kA].first * io.out_stride + kV * kVector;
       if (panels.kept[kV] == kAllLanes) {
-        return _tile_loadd(static_cast<int>(kSumTile<kA, kV>), out, io.out_stride * sizeof(float));
+        return _tile_loadd((kSumTile<kA, kV>), out, io.out_stride * sizeof(float));
       }
-      SpilledSums sums;
+      StoredTile sums;
       for (std::size_t r = 0; r < tiles.of[kA].rows; ++r) {
         const F32x16 row = LoadLanes(out + r * io.out_stride, panels.kept[kV]);
         __builtin_memcpy(sums.rows[r], &row, sizeof row);
       }
-      _tile_loadd(static_cast<int>(kSumTile<kA, kV>), sums.rows, kTileBytes);
+      _tile_loadd((kSumTile<kA, kV>), sums.rows, kTileBytes);
     });
   }
 
@@ -214,10 +214,10 @@ struct FloatSums {
       const TokenTile& tile = tiles.of[kA];
       float* const out = io.out + tile.first * io.out_stride + kV * kVector;
       if (panels.kept[kV] == kAllLanes && tile.skip == 0) {
-        return _tile_stored(static_cast<int>(kSumTile<kA, kV>), out, io.out_stride * sizeof(float));
+        return _tile_stored((kSumTile<kA, kV>), out, io.out_stride * sizeof(float));
       }
-      SpilledSums sums;
-      _tile_stored(static_cast<int>(kSumTile<kA, kV>), sums.rows, kTileBytes);
+      StoredTile sums;
+      _tile_stored((kSumTile<kA, kV>), sums.rows, kTileBytes);
       for (std::size_t r = tile.skip; r < tile.rows; ++r) {
         StoreLanes(out + r * io.out_stride, LoadAs<F32x16>(sums.rows[r]), panels.kept[kV]);
       }

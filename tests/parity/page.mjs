@@ -66,7 +66,7 @@ ${ggufTables(results)}`,
 The tier \`${rounding}\`, which is the default where the machine has it, rounds activations as llama.cpp does, in blocks of 32 for all block
 types. *Widened* is therefore what its rounding does to the result; *same file* has both sides round, each in its own way. *Agree*: at how
 many of the steps both sides find the same token likeliest. Worst error below ${parts(TOLERANCE_OF_OWN_ROUNDING)} widened, ${parts(TOLERANCE_OF_BLOCKS)} on the same file (bf16: ${parts(TOLERANCE_OF_ROUNDING.bf16)} for both), cosine above ${COSINE_MIN_OF_ROUNDING}. The last
-two columns are llama.cpp's rounding, measured from \`${exact}\`. f32 and f16 files were within 0.2 % of the greatest logit of \`${exact}\`.
+two columns are llama.cpp's rounding, measured from \`${exact}\`. f32 and f16 files were held to the tolerance of \`${exact}\`.
 
 ${roundedTables(results)}`,
   real: (results) => `## Real shapes, beside llama.cpp
